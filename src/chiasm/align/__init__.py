@@ -1,0 +1,1 @@
+"""W: linear maps from each column's features into one shared space."""

@@ -1,0 +1,61 @@
+"""Shape checks that name what is wrong, and the base of every estimator."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from chiasm.errors import NotFitted, ShapeError, UsageError, did_you_mean
+
+
+class Estimator(BaseEstimator):  # type: ignore[misc]
+    """The oath: the constructor only stores, `fit` checks and returns self, learned attributes end in `_`.
+
+    What was learned is arrays, numbers, strings, and lists or dicts of them, so that `storage` can write any
+    estimator as JSON and safetensors, and reading one runs no code from the folder.
+    """
+
+    def state(self) -> dict[str, Any]:
+        """The learned attributes by name."""
+        return {k: v for k, v in vars(self).items() if k.endswith("_") and not k.startswith("_")}
+
+    def restore(self, state: dict[str, Any]) -> Self:
+        """Take over what `state` gave, forgetting what was learned before."""
+        self.forget()
+        vars(self).update(state)
+        return self
+
+    def forget(self) -> None:
+        """Drop every learned attribute."""
+        for name in self.state():
+            delattr(self, name)
+
+    def require_fitted(self, attribute: str) -> None:
+        """Raise `NotFitted` unless `fit` has run."""
+        if not hasattr(self, attribute):
+            raise NotFitted("not fitted yet", where=type(self).__name__, hint="Call fit first.")
+
+
+def check_matrix(values: Any, name: str, width: int | None = None) -> NDArray[Any]:
+    """A two-dimensional float array (n, d), with d == width where given."""
+    array = np.asarray(values)
+    if array.ndim != 2 or array.dtype.kind not in "fiub":
+        raise ShapeError(f"expected numbers (n, d), got {array.dtype} {array.shape}", where=name)
+    if width is not None and array.shape[1] != width:
+        raise ShapeError(f"expected (n, {width}), got {array.shape}", where=name)
+    return array
+
+
+def check_known(name: str, options: Any, what: str) -> None:
+    """Raise `UsageError` with a suggestion unless `name` is one of `options`."""
+    if name not in options:
+        raise UsageError(f"no {what} called {name!r}", hint=did_you_mean(name, options))
+
+
+def check_range(value: float, name: str, low: float, high: float = float("inf")) -> None:
+    """Raise `UsageError` unless low <= value <= high."""
+    if not low <= value <= high:
+        raise UsageError(f"{name} must lie between {low} and {high}, got {value}")

@@ -1,0 +1,1 @@
+"""φ: from the cells of one column to features (items, d)."""

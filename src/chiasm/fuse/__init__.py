@@ -1,0 +1,1 @@
+"""Σ: the modalities that a row really has, joined into one vector."""

@@ -1,0 +1,1 @@
+"""Judgement: how good the space is, printed, saved and drawn."""

@@ -1,0 +1,1 @@
+"""What comes in: tables whose cells are text, media, vectors, categories or numbers, any of them missing."""
