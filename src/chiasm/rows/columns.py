@@ -1,0 +1,278 @@
+"""How a column is stored once its modality is known, and how single cells come out of it.
+
+text: large_string, or lists of it (large_binary where bytes are no UTF-8) · image, sound: struct<bytes, path> or
+lists of it · vector: lists of numbers, or strings holding JSON lists · number: int64 or float64 (strings where
+some do not parse) · category, name: large_string.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from chiasm.errors import DataError
+
+if TYPE_CHECKING:
+    from chiasm.rows.schema import Column
+
+ROW = "__row__"  # the hidden column of row numbers
+ABSENT_NUMBERS = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
+STRING, BINARY = pa.large_string(), pa.large_binary()
+REFERENCE = pa.struct([("bytes", BINARY), ("path", STRING)])
+
+
+def is_string(kind: pa.DataType) -> bool:
+    """Whether cells are text of any width."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def is_binary(kind: pa.DataType) -> bool:
+    """Whether cells are bytes."""
+    tests = (
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+        pa.types.is_binary_view,
+        pa.types.is_fixed_size_binary,
+    )
+    return any(test(kind) for test in tests)
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether cells are lists."""
+    tests = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(test(kind) for test in tests)
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether cells are integers, floats or decimals."""
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+
+
+def is_reference(kind: pa.DataType) -> bool:
+    """Whether cells are structs of bytes and path, as Hugging Face stores images and audio."""
+    return pa.types.is_struct(kind) and bool({f.name for f in kind} & {"bytes", "path"})
+
+
+# Storing
+
+
+def conform(data: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+    """The column in the storage of its modality."""
+    if pa.types.is_dictionary(data.type):
+        data = data.cast(data.type.value_type)
+    if column.modality in ("image", "sound"):
+        return _media(data, column.many)
+    if column.modality == "text":
+        return _texts(data, column.many)
+    if column.modality == "vector":
+        return data.cast(pa.large_list(pa.float32())) if pa.types.is_null(data.type) else data
+    if column.modality == "number":
+        return _numbers(data)
+    nested = pa.types.is_nested(data.type) or is_binary(data.type)
+    return data if column.modality == "name" and nested else strings(data)
+
+
+def _media(data: pa.ChunkedArray, many: bool) -> pa.ChunkedArray:
+    if is_list(data.type) or many:
+        lists = [None if value is None else [_pair(v) for v in value] for value in as_lists(data)]
+        return pa.chunked_array([pa.array(lists, pa.large_list(REFERENCE))])
+    if not (is_string(data.type) or is_binary(data.type) or is_reference(data.type)):
+        data = strings(data)
+    return pa.chunked_array([_references(chunk) for chunk in data.chunks], REFERENCE)
+
+
+def _references(chunk: pa.Array) -> pa.Array:
+    """struct<bytes, path> of an array of bytes, paths or such structs."""
+    nothing = {"bytes": pa.nulls(len(chunk), BINARY), "path": pa.nulls(len(chunk), STRING)}
+    if is_binary(chunk.type):
+        found = {"bytes": chunk.cast(BINARY)}
+    elif is_string(chunk.type):
+        found = {"path": chunk.cast(STRING)}
+    else:
+        fields = {f.name: f.type for f in REFERENCE if chunk.type.get_field_index(f.name) >= 0}
+        found = {name: pc.struct_field(chunk, name).cast(kind) for name, kind in fields.items()}
+    whole = nothing | found
+    return pa.StructArray.from_arrays([whole["bytes"], whole["path"]], fields=list(REFERENCE))
+
+
+def _pair(value: Any) -> dict[str, Any] | None:
+    if value is None or isinstance(value, dict):
+        return value
+    return {"bytes": value, "path": None} if isinstance(value, bytes) else {"bytes": None, "path": str(value)}
+
+
+def as_lists(data: pa.ChunkedArray) -> list[Any]:
+    """Python lists of a column of lists, of strings holding JSON lists, or of single values."""
+    values = data.to_pylist()
+    return [v if v is None or isinstance(v, list) else parse_list(v) or [v] for v in values]
+
+
+def parse_list(value: Any) -> list[Any] | None:
+    """The list that a string holds as JSON; None where it holds none."""
+    if not isinstance(value, str) or not value.lstrip().startswith("["):
+        return None
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, list) else None
+
+
+def _texts(data: pa.ChunkedArray, many: bool) -> pa.ChunkedArray:
+    """Text or lists of it; bytes stay bytes where some are no UTF-8, so that those can be named as broken."""
+    if not (is_list(data.type) or many):
+        return strings(data)
+    kind = data.type.value_type if is_list(data.type) else data.type
+    if is_list(data.type) and (is_string(kind) or is_binary(kind)):
+        return _cast_utf8(data, pa.large_list(STRING), pa.large_list(BINARY))
+    lists = [None if v is None else [x if x is None else str(x) for x in v] for v in as_lists(data)]
+    return pa.chunked_array([pa.array(lists, pa.large_list(STRING))])
+
+
+def strings(data: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Any column as text: True and False by name, nested values as JSON."""
+    if is_binary(data.type):
+        return _cast_utf8(data, STRING, BINARY)
+    if pa.types.is_boolean(data.type):
+        return pc.if_else(data, "True", "False").cast(STRING)
+    if pa.types.is_nested(data.type):
+        texts = [
+            None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in data.to_pylist()
+        ]
+        return pa.chunked_array([pa.array(texts, STRING)])
+    return data.cast(STRING)
+
+
+def _cast_utf8(data: pa.ChunkedArray, text: pa.DataType, raw: pa.DataType) -> pa.ChunkedArray:
+    try:
+        return data.cast(text)
+    except pa.ArrowInvalid:
+        return data.cast(raw)
+
+
+def _numbers(data: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = data.type
+    if pa.types.is_integer(kind) and not pa.types.is_uint64(kind):
+        return data.cast(pa.int64())
+    if is_number(kind) or pa.types.is_null(kind) or pa.types.is_boolean(kind):
+        return data.cast(pa.float64())
+    if not is_string(kind):
+        data = strings(data)
+    parsed = parse_numbers(data)
+    return data.cast(STRING) if parsed is None else parsed
+
+
+def parse_numbers(data: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """int64 or float64 of a column of strings; None where some do not parse. NA and the like are absent."""
+    text = pc.utf8_trim_whitespace(data)
+    absent = pc.is_in(pc.utf8_lower(text), pa.array(sorted(ABSENT_NUMBERS), text.type))
+    text = pc.if_else(absent, pa.scalar(None, text.type), text)
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            return text.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    return None
+
+
+def map_media(data: pa.ChunkedArray, base: str, change: Callable[..., Any]) -> pa.ChunkedArray:
+    """Every reference put through `change(bytes, absolute path) -> (bytes, path)`."""
+
+    def new(value: Any) -> Any:
+        if isinstance(value, list):
+            return [new(one) for one in value]
+        if value is None:
+            return None
+        path = absolute(value["path"], base) if value["path"] and value["bytes"] is None else value["path"]
+        return dict(zip(("bytes", "path"), change(value["bytes"], path), strict=True))
+
+    chunks = [pa.array([new(value) for value in chunk.to_pylist()], data.type) for chunk in data.chunks]
+    return pa.chunked_array(chunks, data.type)
+
+
+def with_rows(table: pa.Table, numbers: NDArray[np.int64]) -> pa.Table:
+    """The table with these row numbers in its hidden column."""
+    numbered = pa.chunked_array([pa.array(numbers, pa.int64())])
+    if ROW in table.column_names:
+        return table.set_column(table.column_names.index(ROW), ROW, numbered)
+    return table.append_column(ROW, numbered)
+
+
+def stack(tables: list[pa.Table]) -> pa.Table:
+    """One table under the other; columns stored in two ways meet in the wider one."""
+    first, second = tables
+    for place, name in enumerate(first.column_names):
+        a, b = first[name], second[name]
+        if a.type != b.type:
+            kind = _meeting(a.type, b.type, name)
+            first = first.set_column(place, name, _lift(a, kind))
+            second = second.set_column(second.column_names.index(name), name, _lift(b, kind))
+    return pa.concat_tables([first, second.select(first.column_names)])
+
+
+def _meeting(a: pa.DataType, b: pa.DataType, name: str) -> pa.DataType:
+    if is_number(a) and is_number(b):
+        return pa.float64()
+    lists = [t for t in (a, b) if is_list(t)]
+    if len(lists) == 2 and all(is_number(t.value_type) for t in lists):
+        return pa.large_list(pa.float32())
+    if REFERENCE in (a, b):
+        return pa.large_list(REFERENCE)
+    if any(is_binary(t) or (is_list(t) and is_binary(t.value_type)) for t in (a, b)):
+        return pa.large_list(BINARY) if lists else BINARY
+    if lists and any(is_number(t.value_type) for t in lists):
+        return STRING
+    if pa.types.is_struct(a) or pa.types.is_struct(b):
+        raise DataError(f"{b} does not join {a}", where=f"column {name!r}")
+    return pa.large_list(STRING) if lists else STRING
+
+
+def _lift(data: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if kind == STRING:
+        return strings(data)
+    if is_list(kind) and not is_list(data.type):
+        return pa.chunked_array([pa.array([None if v is None else [v] for v in data.to_pylist()], kind)])
+    return data.cast(kind)
+
+
+# Reading out
+
+
+def absolute(path: str, base: str) -> str:
+    """A path resolved against the folder `base`; `~` is the home folder, web addresses stay."""
+    if "://" in path:
+        return path
+    return str(Path(base, Path(path).expanduser() if path.startswith("~") else path))
+
+
+def reference(value: Any, base: str) -> tuple[Any, str] | None:
+    """(value, source) of one item; None where it is absent."""
+    if isinstance(value, str):
+        return None if not value or value.isspace() else (value, "")
+    if isinstance(value, dict):
+        path = value.get("path") or ""
+        if value.get("bytes"):
+            return value["bytes"], path
+        if not path:
+            return None
+        path = absolute(path, base)
+        return path, path
+    return None if value is None or value == b"" else (value, "")
+
+
+def plain(value: Any) -> Any:
+    """A plain Python value, None where absent; media by their bytes or their path as written."""
+    if isinstance(value, list):
+        kept = [v for v in map(plain, value) if v is not None]
+        return kept or None
+    if isinstance(value, float):
+        return None if value != value else value
+    found = reference(value, "")
+    return None if found is None else found[0]

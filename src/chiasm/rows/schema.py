@@ -1,0 +1,84 @@
+"""The schema: what each column holds; read once by `infer`, saved with the model, never guessed again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from chiasm.checks import check_known
+from chiasm.errors import DataError
+from chiasm.rows import columns
+from chiasm.rows.columns import ROW
+from chiasm.rows.modality import MODALITIES
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its modality, whether a cell holds several items, and why it was read so."""
+
+    name: str
+    modality: str
+    many: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns in their order; `ids` names the one whose values name the rows ("" for row numbers)."""
+
+    columns: tuple[Column, ...]
+    ids: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return [column.name for column in self.columns]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __getitem__(self, name: str) -> Column:
+        check_known(name, self.names, "column")
+        return next(column for column in self.columns if column.name == name)
+
+    def of(self, *modalities: str) -> list[str]:
+        """The names of the columns of these modalities."""
+        return [column.name for column in self.columns if column.modality in modalities]
+
+    def table_lines(self) -> list[tuple[str, str, str]]:
+        """(column, modality, why) for printing; "text, many" where a cell holds several."""
+        return [(c.name, c.modality + ", many" * c.many, c.why) for c in self.columns]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON document that `from_json` reads."""
+        return {"ids": self.ids, "columns": [asdict(column) for column in self.columns]}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Schema:
+        """The schema of `to_json`; `DataError` where the document is not one."""
+        try:
+            found = tuple(Column(**column) for column in document["columns"])
+            schema = cls(found, str(document["ids"]))
+        except (KeyError, TypeError) as error:
+            raise DataError(f"not a schema: {error}") from error
+        for column in found:
+            check_known(column.modality, MODALITIES, "modality")
+        return schema
+
+
+def apply(table: pa.Table, schema: Schema) -> pa.Table:
+    """The table read as a saved schema says: missing columns are absent throughout, others are dropped."""
+    if not set(schema.names) & set(table.column_names):
+        hint = f"Expected some of: {', '.join(schema.names)}."
+        raise DataError(f"none of the columns is known: {', '.join(table.column_names)}", hint=hint)
+    found = {}
+    for column in schema.columns:
+        known = column.name in table.column_names
+        data = table[column.name] if known else pa.chunked_array([pa.nulls(table.num_rows)])
+        found[column.name] = columns.conform(data, column)
+    if ROW in table.column_names:
+        found[ROW] = table[ROW]
+    return pa.table(found)
