@@ -4,7 +4,7 @@
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PY := .venv/bin/python
-PIP = $(PY) -m pip --quiet --disable-pip-version-check
+PIP = $(PY) -m pip -qq --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 
 # Threads that wait by spinning make everything slower on a busy machine; this must be set before they start.

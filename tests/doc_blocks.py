@@ -67,9 +67,8 @@ def run_page(page: Path, folder: Path) -> int:
     for block in todo:
         if block.language == "python":
             # Blank lines before it, so that a traceback names the page's own line.
-            exec(
-                compile("\n" * (block.line - 1) + block.text, str(page), "exec", dont_inherit=True), namespace
-            )
+            text = "\n" * (block.line - 1) + block.text
+            exec(compile(text, str(page), "exec", dont_inherit=True), namespace)
         else:
             for command in commands(block.text):
                 run_command(command, folder, f"{page}:{block.line}")
