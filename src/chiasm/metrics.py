@@ -85,8 +85,8 @@ def blocks(rows: int, width: int) -> Iterator[slice]:
 def first_ranks(scores: NDArray[Any], relevant: Relevant) -> Values:
     """(q,) rank of the best relevant item, from 1; NaN where no item is relevant.
 
-    The rank is 1 + the irrelevant items that score higher + of those that tie with the best relevant item, the
-    expected number before it.
+    The rank is 1 + the irrelevant items that score higher + the expected number, among those that tie with
+    the best relevant item, that come before it.
     """
     return rank_tiles(tiles_of(scores), relevant).first
 
@@ -236,9 +236,9 @@ def _first(better: Values, tied: Values, hits: Values) -> float:
 def _precision(better: Values, tied: Values, hits: Values, harmonic: Values) -> float:
     """Expected average precision when ties come in random order.
 
-    At place i of n tied items, r of them relevant, behind N items with R relevant ones, the expected precision
-    of a relevant item is (R + 1 + (i − 1)(r − 1)/(n − 1)) / (N + i), and one stands there with chance r/n. The
-    sum over i needs only H = Σ 1/(N + i), a difference of two harmonic numbers.
+    At place i of n tied items, r of them relevant, behind N items with R relevant ones, the expected
+    precision of a relevant item is (R + 1 + (i − 1)(r − 1)/(n − 1)) / (N + i), and one stands there with
+    chance r/n. The sum over i needs only H = Σ 1/(N + i), a difference of two harmonic numbers.
     """
     before = np.cumsum(hits) - hits
     above = better.astype(np.int64)
