@@ -1,8 +1,8 @@
 """How a column is stored once its modality is known, and how single cells come out of it.
 
-text: large_string, or lists of it (large_binary where bytes are no UTF-8) · image, sound: struct<bytes, path> or
-lists of it · vector: lists of numbers, or strings holding JSON lists · number: int64 or float64 (strings where
-some do not parse) · category, name: large_string.
+text: large_string, or lists of it (large_binary where bytes are no UTF-8) · image, sound: struct<bytes, path>
+or lists of it · vector: lists of numbers, or strings holding JSON lists · number: int64 or float64 (strings
+where some do not parse) · category, name: large_string.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ REFERENCE = pa.struct([("bytes", BINARY), ("path", STRING)])
 
 def is_string(kind: pa.DataType) -> bool:
     """Whether cells are text of any width."""
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(test(kind) for test in tests)
 
 
 def is_binary(kind: pa.DataType) -> bool:
@@ -52,7 +53,8 @@ def is_list(kind: pa.DataType) -> bool:
 
 def is_number(kind: pa.DataType) -> bool:
     """Whether cells are integers, floats or decimals."""
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    return any(test(kind) for test in tests)
 
 
 def is_reference(kind: pa.DataType) -> bool:

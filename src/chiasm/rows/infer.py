@@ -1,4 +1,4 @@
-"""Reading a table's modalities from its types, the suffixes of its paths, and the first bytes of its cells."""
+"""Telling modalities from a table's types, the suffixes of its paths and the first bytes of its cells."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def infer(
     _demote_hollow(guesses)
     for name, modality in overrides.items():
         many = guesses[name].many and modality in MEDIA | {"text"}
-        guesses[name] = Guess(modality, "as you say", many)
+        guesses[name] = Guess(modality, "stated, not inferred", many)
     named = [name for name, guess in guesses.items() if name.lower() == "id" and guess.modality == "name"]
     ids = next((name for name in named if name_rows(table[name])), "")
     for name in named:
@@ -66,12 +66,12 @@ def name_rows(data: pa.ChunkedArray) -> bool:
 
 
 def _demote_hollow(guesses: dict[str, Guess]) -> None:
-    """Paths that lead nowhere, beside a column that holds the same kind of media, are names."""
-    solid = {g.modality: name for name, g in guesses.items() if g.modality in MEDIA and not g.hollow}
+    """Paths that lead nowhere, beside a column of the same media or of ready vectors, are names."""
+    solid = {g.modality: name for name, g in guesses.items() if not g.hollow}
     for name, guess in guesses.items():
-        if guess.hollow and guess.modality in solid:
-            why = f"{guess.why} that do not exist, beside column {solid[guess.modality]!r}"
-            guesses[name] = Guess("name", why)
+        other = solid.get(guess.modality) or solid.get("vector")
+        if guess.hollow and other:
+            guesses[name] = Guess("name", f"{guess.why} that do not exist, beside column {other!r}")
 
 
 def _guess(name: str, data: pa.ChunkedArray, base: str, untyped: bool) -> Guess:

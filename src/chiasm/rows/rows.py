@@ -106,7 +106,7 @@ class Rows:
                 yield chunk.slice(start, BATCH).to_pylist()
 
     def array(self, column: str, width: int | None = None) -> Array:
-        """The items of a vector column (d numbers, d = `width` or what most have) or a number column (d = 1)."""
+        """The items of a vector column (d = `width`, or what most have) or of a number column (d = 1)."""
         modality = self.schema[column].modality
         if modality == "vector":
             values, row, problems = arrays.vectors(self.table[column], width)
@@ -137,21 +137,21 @@ class Rows:
         seed: int = 0,
     ) -> tuple[Rows, Rows]:
         """(train, test): at random, by groups, stratified, or as a column names them; see `splits.split`."""
-        from chiasm.rows import splits
+        from chiasm.rows.splits import split
 
-        return splits.split(self, test, by, stratify, column, seed)
+        return split(self, test, by, stratify, column, seed)
 
     def part(self, column: str, name: str) -> Rows:
         """The rows of one named part of a ready-made split, such as "dev"."""
-        from chiasm.rows import splits
+        from chiasm.rows.splits import part
 
-        return splits.part(self, column, name)
+        return part(self, column, name)
 
     def where(self, expr: str) -> NDArray[np.bool_]:
         """(n,) which rows match a filter such as `species == "cat" and age > 3`."""
-        from chiasm.rows import where
+        from chiasm.rows.where import evaluate
 
-        return where.evaluate(expr, self)
+        return evaluate(expr, self)
 
     def inspect(self, decode: bool = True) -> Inspection:
         """What is present, absent, broken and repeated in every column."""
@@ -163,7 +163,7 @@ class Rows:
     def concat(first: Rows, second: Rows) -> Rows:
         """The rows of both, the second read as the first's schema says.
 
-        Row numbers go on after the first's where they would repeat; with an `id` column, a repeated id is a `DataError`.
+        Row numbers go on after the first's where they would repeat; a repeated id is a `DataError`.
         """
         schema, base = first.schema, first.base
         tables = [first.table, apply(second._rebased(base), schema)]
