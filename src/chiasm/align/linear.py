@@ -1,0 +1,210 @@
+"""Closed-form alignment: regularised CCA, ridge regression and orthogonal Procrustes, from second moments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from chiasm.align.moments import Moments, Table
+from chiasm.checks import Estimator, check_known, check_matrix, check_range
+from chiasm.encode.features import Features
+from chiasm.errors import DataError, UsageError
+from chiasm.numerics import cholesky, fix_signs, leading_eigen, leading_singular, ridged, unit_rows, whitened
+
+Matrix = NDArray[Any]
+
+
+class LinearAligner(Estimator):
+    """One linear map a column into a space of `dim` coordinates: f(x) = (x - mean) W, at unit length.
+
+    `fit` takes {column: array (n, d) or Features}; an absent row is NaN throughout, and every pair of
+    columns learns from all rows that have both. `fit_moments` takes ready `Moments` instead, so that rows
+    never need to be in memory together.
+
+    means_ : {column: (d,)};  maps_ : {column: (d, k)}
+    """
+
+    def fit(self, X: Table | Iterable[Table], y: Any = None) -> Self:
+        """Learn the maps from rows; `y` is ignored."""
+        return self.fit_moments(Moments.of(X))
+
+    def fit_moments(self, moments: Moments) -> Self:
+        """Learn the maps from second moments."""
+        columns = check_linked(moments)
+        self.forget()
+        self.means_ = {name: moments.center(name).astype(np.float32) for name in columns}
+        self._solve(moments, columns)
+        return self
+
+    def _solve(self, moments: Moments, columns: list[str]) -> None:
+        """Set `maps_` for every column."""
+        raise TypeError(f"{type(self).__name__} is an abstract aligner")
+
+    def project(self, name: str, values: Matrix) -> NDArray[np.float32]:
+        """Items (items, d) of one column into the space (items, k), at unit length."""
+        self.require_fitted("maps_")
+        check_known(name, self.maps_, "column")
+        mean = self.means_[name]
+        values = check_matrix(values, f"column {name!r}", width=len(mean))
+        return unit_rows((values - mean).astype(np.float32) @ self._scaled_map(name))
+
+    def _scaled_map(self, name: str) -> NDArray[np.float32]:
+        return np.asarray(self.maps_[name], np.float32)
+
+    def transform(self, X: Mapping[str, Features | Matrix]) -> dict[str, NDArray[np.float32]]:
+        """{column: (n, d)} into the space {column: (n, k)}; absent rows stay NaN, only given columns appear."""
+        return {name: self._rows(name, X[name]) for name in sorted(X)}
+
+    def _rows(self, name: str, cells: Features | Matrix) -> NDArray[np.float32]:
+        features = cells if isinstance(cells, Features) else Features.of(check_matrix(cells, f"column {name!r}"))
+        return features.with_values(self.project(name, features.values)).dense()
+
+    def fit_transform(self, X: Mapping[str, Features | Matrix], y: Any = None) -> dict[str, NDArray[np.float32]]:
+        """`fit` and `transform` of the same rows."""
+        return self.fit(X, y).transform(X)
+
+
+class CCA(LinearAligner):
+    """Regularised canonical correlation analysis of two or more columns with gaps.
+
+    Two columns: the singular pairs of the whitened cross-covariance (Hotelling 1936; ridge: Vinod 1976).
+    More: the leading eigenvectors of all whitened cross-covariances together (SUMCOR, Kettenring 1971).
+    Coordinate j is scaled by ρ_j ** weight, so that what correlates counts (CSA, arXiv 2410.07610).
+
+    dim : width of the space, at most what the columns allow.
+    ridge : added to each covariance, in units of that column's total variance.
+    weight : exponent of the correlations; 0 counts all coordinates alike. It may be changed after `fit`.
+
+    correlations_ : (k,) canonical correlations, descending; for m > 2 columns the mean over pairs.
+    """
+
+    def __init__(self, dim: int = 128, ridge: float = 1e-3, weight: float = 1.0) -> None:
+        self.dim = dim
+        self.ridge = ridge
+        self.weight = weight
+
+    def _solve(self, moments: Moments, columns: list[str]) -> None:
+        check_range(self.dim, "dim", 1)
+        check_range(self.ridge, "ridge", 0)
+        factors = {c: cholesky(moments.covariance(c, c), self.ridge) for c in columns}
+        if len(columns) == 2:
+            blocks, self.correlations_ = _two_blocks(moments, columns, factors, self.dim)
+        else:
+            blocks, self.correlations_ = _many_blocks(moments, columns, factors, self.dim)
+        self.maps_ = {
+            c: linalg.solve_triangular(factors[c].T, blocks[c], lower=False, check_finite=False).astype(np.float32)
+            for c in columns
+        }
+
+    def _scaled_map(self, name: str) -> NDArray[np.float32]:
+        scale = self.correlations_**self.weight
+        return np.asarray(self.maps_[name] * scale, np.float32)
+
+
+class Ridge(LinearAligner):
+    """Ridge regression of every column onto one of them (Hoerl & Kennard 1970).
+
+    The space is the target's own leading principal directions, at most `dim` of them.
+
+    target : the column regressed onto; None takes the one that shares most rows with the others.
+    """
+
+    def __init__(self, dim: int = 128, ridge: float = 1e-3, target: str | None = None) -> None:
+        self.dim = dim
+        self.ridge = ridge
+        self.target = target
+
+    def _solve(self, moments: Moments, columns: list[str]) -> None:
+        check_range(self.dim, "dim", 1)
+        check_range(self.ridge, "ridge", 0)
+        target = _reference(moments, columns, self.target)
+        axes = _principal(moments, target, self.dim)
+        self.maps_ = {c: self._regression(moments, c, target) @ axes for c in columns if c != target}
+        self.maps_[target] = axes
+        self.maps_ = {c: w.astype(np.float32) for c, w in self.maps_.items()}
+
+    def _regression(self, moments: Moments, column: str, target: str) -> Matrix:
+        covariance = ridged(moments.covariance(column, column), self.ridge)
+        return np.asarray(linalg.solve(covariance, moments.covariance(column, target), assume_a="pos"))
+
+
+class Procrustes(LinearAligner):
+    """Orthogonal Procrustes: principal directions of each column rotated onto those of one (Schönemann 1966).
+
+    target : the column rotated onto; None takes the one that shares most rows with the others.
+    """
+
+    def __init__(self, dim: int = 128, target: str | None = None) -> None:
+        self.dim = dim
+        self.target = target
+
+    def _solve(self, moments: Moments, columns: list[str]) -> None:
+        check_range(self.dim, "dim", 1)
+        target = _reference(moments, columns, self.target)
+        dim = min(self.dim, *(moments.width(c) for c in columns))
+        axes = {c: _principal(moments, c, dim) for c in columns}
+        self.maps_ = {}
+        for c in columns:
+            shared = axes[c].T @ moments.covariance(c, target) @ axes[target]
+            left, _, right = linalg.svd(shared)
+            rotation = np.eye(dim) if c == target else left @ right
+            self.maps_[c] = (axes[c] @ rotation).astype(np.float32)
+
+
+def check_linked(moments: Moments) -> list[str]:
+    """The columns of the moments, or an error unless each shares at least two rows with another."""
+    columns = moments.columns
+    if len(columns) < 2:
+        raise DataError(
+            f"alignment needs two columns with features, got {columns or 'none'}", hint="Name another column."
+        )
+    for c in columns:
+        if all(moments.pairs(c, other) < 2 for other in columns if other != c):
+            raise DataError(f"column {c!r} shares fewer than two rows with every other column", where="alignment")
+    return columns
+
+
+def _two_blocks(
+    moments: Moments, columns: list[str], factors: dict[str, Matrix], dim: int
+) -> tuple[dict[str, Matrix], Matrix]:
+    a, b = columns
+    core = whitened(moments.covariance(a, b), factors[a], factors[b])
+    left, values, right = leading_singular(core, min(dim, *core.shape))
+    signs = fix_signs(left)
+    return {a: left * signs, b: right * signs}, np.clip(values, 0, 1)
+
+
+def _many_blocks(
+    moments: Moments, columns: list[str], factors: dict[str, Matrix], dim: int
+) -> tuple[dict[str, Matrix], Matrix]:
+    widths = [moments.width(c) for c in columns]
+    edges = np.cumsum([0, *widths])
+    spans = {c: slice(edges[i], edges[i + 1]) for i, c in enumerate(columns)}
+    core = np.zeros((edges[-1], edges[-1]))
+    for i, a in enumerate(columns):
+        for b in columns[i + 1 :]:
+            block = whitened(moments.covariance(a, b), factors[a], factors[b])
+            core[spans[a], spans[b]], core[spans[b], spans[a]] = block, block.T
+    values, vectors = leading_eigen(core, min(dim, sum(widths) - max(widths)))
+    vectors = vectors * fix_signs(vectors) * np.sqrt(len(columns))
+    return {c: vectors[spans[c]] for c in columns}, np.clip(values / (len(columns) - 1), 0, 1)
+
+
+def _reference(moments: Moments, columns: list[str], target: str | None) -> str:
+    if target is not None:
+        check_known(target, columns, "column")
+    else:
+        target = max(columns, key=lambda c: sum(moments.pairs(c, o) for o in columns if o != c))
+    unpaired = [c for c in columns if moments.pairs(c, target) < 2]
+    if unpaired:
+        raise UsageError(f"{unpaired} share no rows with the target {target!r}", hint="Use CCA, or another target.")
+    return target
+
+
+def _principal(moments: Moments, column: str, dim: int) -> Matrix:
+    _, vectors = leading_eigen(moments.covariance(column, column), min(dim, moments.width(column)))
+    return vectors * fix_signs(vectors)

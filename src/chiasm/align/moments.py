@@ -1,0 +1,189 @@
+"""Second moments of every column and every pair of columns, in one pass whose memory does not grow with n.
+
+Moments of two parts of the rows add up, so a linear fit is a map and a sum wherever the rows lie, and a
+model tuned on one part is refitted on all of it without reading a row twice.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.encode.features import Features
+from chiasm.errors import ShapeError, UsageError, need
+
+CHUNK = 16_384
+SHIFT_ABOVE = 10.0  # |mean| / std beyond which float32 products lose digits unless a mean is taken off first
+
+Table = Mapping[str, "Features | NDArray[Any]"]
+Doubles = NDArray[np.float64]
+Product = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
+
+
+class Moments:
+    """Counts, sums and products of columns and of pairs of columns.
+
+    A row with several items (five captions of a photo) counts once: within its column every item weighs
+    1/items, and across columns the mean of its items stands for it, which equals pairing all with all.
+
+    precision : 'float32', or 'bfloat16' for half-precision products (torch, extra `neural`).
+    """
+
+    def __init__(self, precision: str = "float32") -> None:
+        self.precision = precision
+        self.shift: dict[str, NDArray[np.float32]] = {}
+        self.count: dict[tuple[str, str], int] = {}
+        self.sums: dict[tuple[str, str], Doubles] = {}  # (a, b): of a, over the rows that have both
+        self.products: dict[tuple[str, str], Doubles] = {}  # only a <= b
+        self._product = _product(precision)
+
+    @classmethod
+    def of(cls, table: Table | Iterable[Table], precision: str = "float32") -> Moments:
+        """The moments of one table {column: (n, d) or Features}, or of a stream of such batches."""
+        moments = cls(precision)
+        for batch in [table] if isinstance(table, Mapping) else table:
+            moments.add(batch)
+        return moments
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that had anything in them, sorted."""
+        return sorted(self.shift)
+
+    def width(self, column: str) -> int:
+        """d of a column."""
+        return len(self.shift[column])
+
+    def pairs(self, a: str, b: str) -> int:
+        """The number of rows that have both columns."""
+        return self.count.get((min(a, b), max(a, b)), 0)
+
+    def add(self, table: Table) -> Self:
+        """Add a batch of rows {column: array (n, d) with NaN rows absent, or Features}."""
+        lengths = {name: cells.n if isinstance(cells, Features) else len(cells) for name, cells in table.items()}
+        if len(set(lengths.values())) > 1:
+            raise ShapeError(f"columns have different numbers of rows: {lengths}", where="moments")
+        for start in range(0, max(lengths.values(), default=0), CHUNK):
+            chunk = {name: _part(table[name], start) for name in sorted(table)}
+            self._add_chunk({name: f for name, f in chunk.items() if len(f.row)})
+        return self
+
+    def mean(self, a: str, b: str) -> Doubles:
+        """(d,) the mean of column a over the rows that have both a and b."""
+        return self.sums[a, b] / self.pairs(a, b)
+
+    def covariance(self, a: str, b: str) -> Doubles:
+        """(d_a, d_b) covariance over the rows that have both; zero where no row has."""
+        rows = self.pairs(a, b)
+        if not rows:
+            return np.zeros((self.width(a), self.width(b)))
+        product = self.products[a, b] if a <= b else self.products[b, a].T
+        return product / rows - np.outer(self.mean(a, b), self.mean(b, a))
+
+    def center(self, column: str) -> Doubles:
+        """(d,) the mean of a column in its own units."""
+        return self.mean(column, column) + self.shift[column]
+
+    def __add__(self, other: Moments) -> Moments:
+        """Moments of both parts together; the other part's shifts are brought to this one's."""
+        total = Moments(self.precision)
+        total.shift = {**other.shift, **self.shift}
+        for part in (self, other):
+            part._pour_into(total)
+        return total
+
+    def _pour_into(self, total: Moments) -> None:
+        for (a, b), rows in self.count.items():
+            move_a, move_b = self.shift[a] - total.shift[a], self.shift[b] - total.shift[b]
+            sum_a, sum_b = self.sums[a, b], self.sums[b, a]
+            product = self.products[a, b] + np.outer(sum_a, move_b) + np.outer(move_a, sum_b)
+            _accumulate(total.products, (a, b), product + rows * np.outer(move_a, move_b))
+            for key, value in {(a, b): sum_a + rows * move_a, (b, a): sum_b + rows * move_b}.items():
+                _accumulate(total.sums, key, value)
+            total.count[a, b] = total.count.get((a, b), 0) + rows
+
+    def _add_chunk(self, chunk: dict[str, Features]) -> None:
+        for name, f in chunk.items():
+            self.shift.setdefault(name, _worthwhile_shift(f.values))
+        shifted = {name: self._shifted(name, f) for name, f in chunk.items()}
+        for name, f in shifted.items():
+            items = f.values if f.means is f.values else f.values / np.sqrt(f.counts[f.row])[:, None]
+            self._note(name, name, self._product(items, items), f.means, f.means)
+        for a, b in itertools.combinations(sorted(shifted), 2):
+            left, right = _paired(shifted[a], shifted[b])
+            if len(left):
+                self._note(a, b, self._product(left, right), left, right)
+
+    def _note(self, a: str, b: str, product: NDArray[Any], left: NDArray[Any], right: NDArray[Any]) -> None:
+        _accumulate(self.products, (a, b), product)
+        for key, rows in {(a, b): left, (b, a): right}.items():
+            _accumulate(self.sums, key, _sum(rows))
+        self.count[a, b] = self.count.get((a, b), 0) + len(left)
+
+    def _shifted(self, name: str, f: Features) -> Features:
+        shift = self.shift[name]
+        if f.width != len(shift):
+            raise ShapeError(f"expected width {len(shift)}, got {f.width}", where=f"column {name!r}")
+        return f.with_values(f.values - shift) if shift.any() else f
+
+
+def _part(cells: Features | NDArray[Any], start: int) -> Features:
+    if isinstance(cells, Features):
+        first, last = np.searchsorted(cells.row, (start, start + CHUNK))
+        n = min(CHUNK, cells.n - start)
+        return Features(cells.values[first:last], cells.row[first:last] - start, cells.item[first:last], n)
+    chunk = np.asarray(cells[start : start + CHUNK])
+    if chunk.dtype == np.float32 and chunk.ndim == 2 and np.isfinite(_sum(chunk.T)).all():
+        return Features(chunk, np.arange(len(chunk)), np.zeros(len(chunk), np.int64), len(chunk))
+    return Features.of(chunk)
+
+
+def _paired(a: Features, b: Features) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    both = a.present & b.present
+    if both.sum() == len(a.means) == len(b.means):
+        return a.means, b.means
+    return a.means[both[a.present]], b.means[both[b.present]]
+
+
+def _sum(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.ones(len(rows), np.float32) @ rows  # BLAS: several times faster than rows.sum(axis=0)
+
+
+def _worthwhile_shift(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    values = values[:1024]
+    mean = values.mean(axis=0, dtype=np.float64)
+    spread = float(values.std(axis=0, dtype=np.float64).mean())
+    far = bool(np.abs(mean).max(initial=0) > SHIFT_ABOVE * spread)
+    return mean.astype(np.float32) if far else np.zeros(len(mean), np.float32)
+
+
+def _accumulate(store: dict[tuple[str, str], Doubles], key: tuple[str, str], value: NDArray[Any]) -> None:
+    if key in store:
+        store[key] += value
+    else:
+        store[key] = np.array(value, np.float64)
+
+
+def _product(precision: str) -> Product:
+    if precision == "float32":
+        return lambda left, right: left.T @ right
+    if precision == "bfloat16":
+        return _half_product()
+    raise UsageError(f"precision is 'float32' or 'bfloat16', got {precision!r}")
+
+
+def _half_product() -> Product:
+    need("torch", "neural")
+    import torch
+
+    def product(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+        a = torch.from_numpy(np.ascontiguousarray(left)).bfloat16()
+        b = a if right is left else torch.from_numpy(np.ascontiguousarray(right)).bfloat16()
+        # bfloat16 output would round the sums; float32 accumulation leaves through short blocks
+        return sum((x.T @ y).float() for x, y in zip(a.split(2048), b.split(2048), strict=True)).numpy()
+
+    return product

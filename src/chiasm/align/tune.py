@@ -1,0 +1,162 @@
+"""Choosing ridge, correlation weight and hubness correction on a validation part of the training rows.
+
+Nothing is refitted from rows: a ridge is a new decomposition of the same second moments, a weight rescales the
+coordinates, and the hubness settings only change what is taken off a score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from chiasm.align.hubness import neighbourhood
+from chiasm.align.linear import LinearAligner
+from chiasm.align.moments import Moments
+from chiasm.encode.features import Features
+
+GRIDS: dict[str, tuple[float, ...]] = {
+    "ridge": (1e-5, 1e-4, 3e-4, 6e-4, 1e-3, 2e-3, 5e-3, 2e-2, 1e-1),
+    "weight": (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0),
+}
+KS = (5, 10, 20, 50, 100, 200)
+STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
+PROVISIONAL = (50, 0.6)  # hubness while ridge and weight are chosen: their best values depend on it
+FEW = 2_000
+
+Vectors = NDArray[np.float32]
+Relevance = Mapping[tuple[str, str], sparse.csr_matrix]
+
+
+@dataclass
+class Tuning:
+    """What was chosen and why.
+
+    params : of the aligner;  hubness : {query: {answer: [k, strength]}};  trace : every try with its score,
+    the mean reciprocal rank over all directions (for hubness of one direction).
+    """
+
+    params: dict[str, float] = field(default_factory=dict)
+    hubness: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    trace: list[dict[str, Any]] = field(default_factory=list)
+
+
+def tune(
+    aligner: LinearAligner,
+    moments: Moments,
+    valid: Mapping[str, Features],
+    bank: Mapping[str, Features],
+    relevant: Relevance,
+    seed: int = 0,
+) -> Tuning:
+    """Set the aligner's tunable parameters to the best on the validation part, fitted on `moments`.
+
+    moments : of the fitting part;  valid : its held-out features {column: Features}, which neither the moments nor
+    the bank may contain;  bank : fitting rows that stand for training queries;  relevant : {(query column, answer
+    column): (query items, answer items)}, true where an answer is right.
+    """
+    tuning = Tuning()
+    aligner.fit_moments(moments)
+    small = _Trial(valid, {c: _sample(f, FEW, seed) for c, f in bank.items()}, _thinned(relevant, seed))
+    for name in [name for name in GRIDS if name in aligner.get_params()]:
+        scores = {value: _try(aligner, moments, small, name, value) for value in GRIDS[name]}
+        tuning.params[name] = max(scores, key=lambda value: scores[value])
+        tuning.trace += [{"param": name, "value": v, "score": s} for v, s in scores.items()]
+        _set(aligner, moments, name, tuning.params[name])
+    _tune_hubness(tuning, _Trial(valid, bank, relevant), aligner)
+    return tuning
+
+
+@dataclass
+class _Trial:
+    valid: Mapping[str, Features]
+    bank: Mapping[str, Features]
+    relevant: Relevance
+
+    def vectors(self, aligner: LinearAligner, part: Mapping[str, Features]) -> dict[str, Vectors]:
+        return {c: aligner.project(c, part[c].values) for c in {c for pair in self.relevant for c in pair}}
+
+    def score(self, aligner: LinearAligner) -> float:
+        """Mean reciprocal rank over all directions, under a provisional hubness correction."""
+        valid, bank = self.vectors(aligner, self.valid), self.vectors(aligner, self.bank)
+        k, strength = PROVISIONAL
+        found = []
+        for (query, answer), relevant in self.relevant.items():
+            loss = strength * neighbourhood(valid[answer], bank[query], [k])[k] if len(bank[query]) else 0.0
+            asked = np.flatnonzero(np.diff(relevant.indptr))
+            found.append(mean_reciprocal_rank(valid[query][asked] @ valid[answer].T - loss, relevant[asked]))
+        return float(np.mean(found)) if found else 0.0
+
+
+def _try(aligner: LinearAligner, moments: Moments, trial: _Trial, name: str, value: float) -> float:
+    _set(aligner, moments, name, value)
+    return trial.score(aligner)
+
+
+def _set(aligner: LinearAligner, moments: Moments, name: str, value: float) -> None:
+    aligner.set_params(**{name: value})
+    if name != "weight":
+        aligner.fit_moments(moments)
+
+
+def _tune_hubness(tuning: Tuning, trial: _Trial, aligner: LinearAligner) -> None:
+    valid, bank = trial.vectors(aligner, trial.valid), trial.vectors(aligner, trial.bank)
+    for (query, answer), relevant in trial.relevant.items():
+        scores = valid[query] @ valid[answer].T
+        best = tuning.hubness.setdefault(query, {})
+        tried = {(1, 0.0): mean_reciprocal_rank(scores, relevant)}
+        for k, strength, loss in _losses(valid[answer], bank[query]):
+            tried[k, strength] = mean_reciprocal_rank(scores - loss, relevant)
+        best[answer] = list(max(tried, key=lambda pair: tried[pair]))
+        tuning.trace += [
+            {"query": query, "answer": answer, "k": k, "strength": s, "score": v} for (k, s), v in tried.items()
+        ]
+
+
+def _losses(gallery: Vectors, bank: Vectors) -> Iterator[tuple[int, float, Vectors]]:
+    ks = [k for k in KS if k <= len(bank)]
+    near = neighbourhood(gallery, bank, ks) if ks else {}
+    for k in ks:
+        for strength in STRENGTHS:
+            yield k, strength, np.float32(strength) * near[k]
+
+
+def mean_reciprocal_rank(scores: Vectors, relevant: sparse.csr_matrix) -> float:
+    """Mean of 1 / rank of the best relevant item over the queries (q, g) that have one; ties rank last.
+
+    Counts instead of sorting: `metrics` has the exact measure, this is the fast one for many tries.
+    """
+    asked = np.flatnonzero(np.diff(relevant.indptr))
+    if not len(asked):
+        return 0.0
+    query = np.repeat(np.arange(relevant.shape[0]), np.diff(relevant.indptr))
+    hits = scores[query, relevant.indices]
+    best = np.maximum.reduceat(hits, relevant.indptr[asked])
+    better = (scores[asked] >= best[:, None]).sum(axis=1)
+    ours = np.add.reduceat((hits >= best.repeat(np.diff(relevant.indptr)[asked])).astype(int), relevant.indptr[asked])
+    return float((1.0 / (1 + better - ours)).mean())
+
+
+def _sample(features: Features, most: int, seed: int) -> Features:
+    if len(features.row) <= most:
+        return features
+    keep = np.sort(np.random.default_rng(seed).permutation(len(features.row))[:most])
+    return Features(features.values[keep], features.row[keep], features.item[keep], features.n)
+
+
+def _thinned(relevant: Relevance, seed: int) -> Relevance:
+    """Relevance with at most `FEW` queries a direction; the others ask nothing."""
+    out = {}
+    for pair, matrix in relevant.items():
+        asked = np.flatnonzero(np.diff(matrix.indptr))
+        if len(asked) > FEW:
+            keep = np.zeros(matrix.shape[0])
+            keep[np.random.default_rng(seed).permutation(asked)[:FEW]] = 1
+            matrix = sparse.csr_matrix(sparse.diags_array(keep) @ matrix).astype(bool)
+            matrix.eliminate_zeros()
+        out[pair] = matrix
+    return out
