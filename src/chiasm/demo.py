@@ -176,7 +176,7 @@ def _draw(folder: Path, rows: list[dict[str, str]], images: np.ndarray) -> None:
 def _speak(
     folder: Path, rows: list[dict[str, str]], voices: Sequence[Voice], rng: np.random.Generator
 ) -> None:
-    """Write each row's sound in a voice, speed and pitch of its own: no two rows share a recording."""
+    """Write each row's sound in a voice, speed and pitch of its own: rows hardly ever share a recording."""
     (folder / "sounds").mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor() as pool:
         spoken = [
