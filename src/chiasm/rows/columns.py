@@ -184,6 +184,14 @@ def parse_numbers(data: pa.ChunkedArray) -> pa.ChunkedArray | None:
     return None
 
 
+def name_rows(data: pa.ChunkedArray) -> bool:
+    """Whether a column can name the rows: never null or empty, never twice."""
+    texts = strings(data)
+    distinct = pc.count_distinct(texts).as_py()
+    empty = pc.any(pc.equal(pc.binary_length(texts), 0)).as_py()
+    return bool(texts.null_count == 0 and distinct == len(texts) and not empty)
+
+
 def map_media(data: pa.ChunkedArray, base: str, change: Callable[..., Any]) -> pa.ChunkedArray:
     """Every reference put through `change(bytes, absolute path) -> (bytes, path)`."""
 

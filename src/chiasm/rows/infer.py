@@ -50,19 +50,11 @@ def infer(
         many = guesses[name].many and modality in MEDIA | {"text"}
         guesses[name] = Guess(modality, "stated, not inferred", many)
     named = [name for name, guess in guesses.items() if name.lower() == "id" and guess.modality == "name"]
-    ids = next((name for name in named if name_rows(table[name])), "")
+    ids = next((name for name in named if columns.name_rows(table[name])), "")
     for name in named:
         if name != ids:
             guesses[name] = Guess("name", "called id but not one a row: row numbers are used")
     return Schema(tuple(Column(name, g.modality, g.many, g.why) for name, g in guesses.items()), ids)
-
-
-def name_rows(data: pa.ChunkedArray) -> bool:
-    """Whether a column can name the rows: never null or empty, never twice."""
-    texts = columns.strings(data)
-    distinct = pc.count_distinct(texts).as_py()
-    empty = pc.any(pc.equal(pc.binary_length(texts), 0)).as_py()
-    return bool(texts.null_count == 0 and distinct == len(texts) and not empty)
 
 
 def _demote_hollow(guesses: dict[str, Guess]) -> None:

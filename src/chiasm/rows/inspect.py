@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chiasm.errors import Broken, BrokenCell
 from chiasm.rows import media
-from chiasm.rows.rows import Cell, Rows
+from chiasm.rows.modality import SPACE
 from chiasm.rows.schema import Column
+
+if TYPE_CHECKING:
+    from chiasm.rows.rows import Cell, Rows
 
 THREADS = 2
 AHEAD = 64  # cells decoded at a time, so that memory stays small
@@ -26,9 +29,9 @@ Progress = Callable[[str, int], None]  # (column, cells done)
 class Inspected:
     """One column; rows are numbered as in the source, from 0.
 
-    rows present and rows absent add up to all; `items` counts the single texts or media in them, of which
+    Rows present and rows absent add up to all; `items` counts the single texts or media in them, of which
     `broken` cannot be used and `zero` hold nothing but zeros (silence, one black picture, a null vector).
-    `duplicates` items repeat an earlier one exactly; `repeated` names rows of the first such groups.
+    `duplicates` texts, media or vectors repeat an earlier one exactly; `repeated` names rows of such groups.
     """
 
     column: str
@@ -136,7 +139,7 @@ def _summary(rows: Rows, column: Column, looks: list[_Look]) -> Inspected:
     present = len({look.row for look in looks})
     groups: dict[int, list[int]] = {}
     for look in looks:
-        if not look.why and column.modality not in ("category", "number"):
+        if not look.why and column.modality in SPACE:
             groups.setdefault(look.key, []).append(int(numbers[look.row]))
     repeated = [tuple(group) for group in groups.values() if len(group) > 1]
     broken = [look for look in looks if look.why]

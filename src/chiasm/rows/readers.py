@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from chiasm.errors import BrokenCell, DataError, UsageError
 from chiasm.rows import columns, files, media
@@ -54,6 +56,8 @@ def read(
         stated = {**found.modalities, **(modalities or {})}
         schema = infer(table, base, stated, found.untyped)
     table = columns.with_rows(apply(table, schema), np.arange(table.num_rows))
+    if schema.ids and not columns.name_rows(table[schema.ids]):
+        schema = replace(schema, ids="")
     return Rows(table, schema, base)
 
 
@@ -100,7 +104,7 @@ def _table(source: Any) -> pa.Table:
     if isinstance(source, pa.Table):
         return source
     if hasattr(source, "with_format") and hasattr(source, "features"):  # a Hugging Face Dataset
-        return source.with_format("arrow")[:]
+        return _labelled(source.with_format("arrow")[:], source.features)
     if isinstance(source, Mapping):
         return files.from_columns(_column_lists(source))
     if type(source).__module__.startswith("pandas") and hasattr(source, "columns"):
@@ -114,6 +118,16 @@ def _table(source: Any) -> pa.Table:
         f"cannot read a {type(source).__name__}",
         hint="Give a path, a list of dicts, a dict of columns, a DataFrame, an Arrow table or a Dataset.",
     )
+
+
+def _labelled(table: pa.Table, features: Mapping[str, Any]) -> pa.Table:
+    """The table with class numbers of a Hugging Face `ClassLabel` turned into their names; -1 is absent."""
+    for place, name in enumerate(table.column_names):
+        names = getattr(features[name], "names", None)
+        if names and pa.types.is_integer(table[name].type):
+            known = pc.index_in(table[name], pa.array(range(len(names)), table[name].type))
+            table = table.set_column(place, name, pa.array(names).take(known.combine_chunks()))
+    return table
 
 
 def _column_lists(source: Mapping[Any, Any]) -> dict[Any, Any]:

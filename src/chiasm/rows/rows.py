@@ -171,9 +171,10 @@ class Rows:
             after = second.numbers - second.numbers.min() + first.numbers.max() + 1
             tables[1] = columns.with_rows(tables[1], after)
         both = Rows(columns.stack(tables), schema, base)
-        if schema.ids and len(set(both.ids)) < len(both):
-            repeated = sorted(set(first.ids) & set(second.ids))[:5]
-            raise DataError(f"ids are there already: {', '.join(repeated)}", where=f"column {schema.ids!r}")
+        if schema.ids and not columns.name_rows(both.table[schema.ids]):
+            repeated = ", ".join(sorted(set(first.ids) & set(second.ids))[:5])
+            what = f"ids are there already: {repeated}" if repeated else "rows without an id of their own"
+            raise DataError(what, where=f"column {schema.ids!r}")
         return both
 
     def _rebased(self, base: str) -> pa.Table:
@@ -226,6 +227,8 @@ def _take(table: pa.Table, key: int | slice | ArrayLike) -> pa.Table:
         if places.shape != (table.num_rows,):
             raise UsageError(f"mask of shape {places.shape} for {table.num_rows} rows")
         places = np.flatnonzero(places)
+    elif places.size and places.dtype.kind not in "iu":
+        raise UsageError(f"rows are picked by whole numbers or a mask, not by {places.dtype}")
     return table.take(pa.array(np.arange(table.num_rows)[places.astype(np.int64)], pa.int64()))
 
 
