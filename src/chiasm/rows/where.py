@@ -33,7 +33,7 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 def evaluate(expr: str, rows: Rows) -> Mask:
     """(n,) which rows match. Absent cells match no comparison; `column == None` asks for absence itself.
 
-    A column whose name is no identifier is written `col["its name"]`. In a category, values compare as text;
+    A column whose name is no identifier is written `col["its name"]`. In categories and names, values compare as text;
     `"dog" in caption` looks within a text, or among the texts of a list.
     """
     try:
@@ -63,7 +63,7 @@ def _compare(left: ast.expr, op: ast.cmpop, right: ast.expr, rows: Rows) -> Mask
     if type(op) not in _COMPARE:
         raise UsageError("`is` compares no cells", hint=HINT)
     compare = _COMPARE[type(op)]
-    as_text = "category" in (_modality(left, rows), _modality(right, rows))
+    as_text = bool({"category", "name"} & {_modality(left, rows), _modality(right, rows)})
     a, b = _operand(left, rows, as_text), _operand(right, rows, as_text)
     if isinstance(op, ast.Eq | ast.NotEq) and (_is_none(left) or _is_none(right)):
         same = np.fromiter((x is y for x, y in zip(a, b, strict=True)), bool, len(rows))
@@ -89,13 +89,12 @@ def _operand(node: ast.expr, rows: Rows, as_text: bool) -> list[Any]:
         value = ast.literal_eval(node)
     except (ValueError, TypeError) as error:
         raise _refuse(node) from error
+    options = list(value) if isinstance(value, list | tuple | set) else [value]
+    if not all(option is None or isinstance(option, str | int | float) for option in options):
+        raise _refuse(node)
     if as_text:
-        value = list(map(_text, value)) if isinstance(value, list | tuple | set) else _text(value)
-    return [value] * len(rows)
-
-
-def _text(value: Any) -> Any:
-    return value if value is None else str(value)
+        options = [option if option is None else str(option) for option in options]
+    return [options if isinstance(value, list | tuple | set) else options[0]] * len(rows)
 
 
 def _is_none(node: ast.expr) -> bool:
