@@ -15,6 +15,7 @@ from chiasm import read
 from chiasm.errors import DataError, UsageError
 from chiasm.rows.columns import name_rows
 from chiasm.rows.infer import count_words
+from chiasm.rows.modality import MODALITIES
 from chiasm.rows.schema import Schema
 
 PNG, JPEG, WAV = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"RIFF\0\0\0\0WAVE"
@@ -153,7 +154,7 @@ def test_overrides_win_and_misspelt_ones_are_refused() -> None:
 
 def test_any_modality_may_be_stated_for_any_column() -> None:
     columns = {"s": ["a", "1"], "n": [1, 2], "b": [PNG, b"\xff"], "l": [["a"], None], "v": [[1.0], [2.0]]}
-    for stated in ("text", "image", "sound", "category", "name"):
+    for stated in MODALITIES:
         rows = read(columns, modalities=dict.fromkeys(columns, stated))
         assert len(rows.inspect().columns) == len(columns)
 

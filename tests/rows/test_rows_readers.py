@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from chiasm import read
 from chiasm.errors import ChiasmError, DataError, UsageError
 from chiasm.rows.modality import sniff
+from chiasm.rows.rows import Rows
 
 TEXTS = ["a dog barks, loudly", 'she said "no" twice', "two\nlines here, really", "狗在叫，猫在睡觉", None]
 RECORDS = [{"id": f"r{i}", "note": text, "n": i} for i, text in enumerate(TEXTS)]
@@ -126,6 +127,7 @@ def test_blank_cells_of_a_single_column_are_rows(tmp_path: Path) -> None:
         ("t.csv", "a,b\n1,2\n".encode("utf-16"), "UTF-16"),
         ("t.csv", b"a,b\n", "no rows"),
         ("t.csv", b"", "no columns"),
+        ("t.csv", b"a;b\n1;2\n", "Separate the cells by commas"),
         ("t.csv", b"\n\n", "no columns"),
         ("t.csv.gz", b"not packed", "cannot be read"),
         ("t.jsonl", b'{"a": 1}\n{"a": \n', "line 2: not JSON"),
@@ -198,6 +200,48 @@ def test_values_of_several_types_lose_nothing() -> None:
     assert read({"a": [["x", "y"], "z", None]}).values("a") == [["x", "y"], ["z"], None]
     half = read({"a": ["fine words stand here", "half \ud800"]}, modalities={"a": "text"})
     assert [b.row for b in half.inspect()["a"].broken] == [1]
+
+
+@pytest.mark.parametrize("stated", [None, "text", "image", "sound", "vector", "category", "number", "name"])
+def test_every_arrow_type_can_be_read_as_anything(stated: str | None) -> None:
+    kinds: list[Any] = [
+        *(pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.binary(2), pa.binary_view()),
+        *(pa.int8(), pa.uint64(), pa.float16(), pa.float64(), pa.decimal128(9, 2), pa.bool_(), pa.null()),
+        *(pa.date32(), pa.timestamp("ns"), pa.duration("s"), pa.time32("s"), pa.struct([("a", pa.int8())])),
+        *(pa.list_(pa.string()), pa.list_(pa.binary()), pa.list_(pa.int64()), pa.list_(pa.float16(), 2)),
+        *(pa.list_(pa.list_(pa.float32())), pa.map_(pa.string(), pa.int8()), pa.list_(pa.bool_())),
+        *(
+            pa.struct([("bytes", pa.binary())]),
+            pa.dictionary(pa.int8(), pa.string()),
+            pa.fixed_shape_tensor(pa.int8(), [2]),
+        ),
+    ]
+    for kind in kinds:
+        rows = read(pa.table({"x": examples(kind)}), modalities=None if stated is None else {"x": stated})
+        assert len(rows.values("x")) == len(rows.ids) == len(list(rows)) == 3
+        rows.inspect()
+        Rows.concat(rows[:2], rows[1:]).copy_media()
+
+
+def examples(kind: Any) -> pa.Array:
+    """Two values and a gap of any type."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return pa.ExtensionArray.from_storage(kind, examples(kind.storage_type))
+    for values in (
+        [1, 2],
+        ["ab", "cd"],
+        [[1, 2], [3, 4]],
+        [["a"], []],
+        [[[1.0]], []],
+        [{"a": 1}, {}],
+        [[("a", 1)], []],
+    ):
+        try:
+            return pa.array([*values, None], kind)
+        except (pa.ArrowException, TypeError, ValueError):
+            continue
+    top = 2**64 - 1 if pa.types.is_uint64(kind) else None
+    return pa.array([top, None, None], kind)
 
 
 def test_arrays_are_vectors() -> None:

@@ -19,7 +19,7 @@ def numbers(data: pa.ChunkedArray) -> Numeric:
     if is_string(data.type):
         values = np.array([_number(v, row, problems) for row, v in enumerate(data.to_pylist())], np.float64)
     else:
-        values = np.asarray(data.cast(pa.float64()).to_numpy(), np.float64)
+        values = np.asarray(data.cast(pa.float64(), safe=False).to_numpy(), np.float64)
     row = np.flatnonzero(~np.isnan(values))
     with np.errstate(over="ignore"):
         kept = values[row].astype(np.float32)

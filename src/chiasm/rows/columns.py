@@ -17,8 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from chiasm.errors import DataError
-
 if TYPE_CHECKING:
     from chiasm.rows.schema import Column
 
@@ -30,7 +28,7 @@ REFERENCE = pa.struct([("bytes", BINARY), ("path", STRING)])
 
 def is_string(kind: pa.DataType) -> bool:
     """Whether cells are text of any width."""
-    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    tests = (pa.types.is_string, pa.types.is_large_string)
     return any(test(kind) for test in tests)
 
 
@@ -39,7 +37,6 @@ def is_binary(kind: pa.DataType) -> bool:
     tests = (
         pa.types.is_binary,
         pa.types.is_large_binary,
-        pa.types.is_binary_view,
         pa.types.is_fixed_size_binary,
     )
     return any(test(kind) for test in tests)
@@ -65,20 +62,36 @@ def is_reference(kind: pa.DataType) -> bool:
 # Storing
 
 
+def common(data: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column without its encoding: dictionaries, views and extension types as what they stand for."""
+    kind = data.type
+    if isinstance(kind, pa.BaseExtensionType):
+        data = pa.chunked_array([chunk.storage for chunk in data.chunks], kind.storage_type)
+    elif pa.types.is_dictionary(kind):
+        data = data.cast(kind.value_type)
+    elif pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        data = data.cast(STRING if pa.types.is_string_view(kind) else BINARY)
+    return data
+
+
 def conform(data: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
     """The column in the storage of its modality."""
-    if pa.types.is_dictionary(data.type):
-        data = data.cast(data.type.value_type)
     if column.modality in ("image", "sound"):
         return _media(data, column.many)
     if column.modality == "text":
         return _texts(data, column.many)
     if column.modality == "vector":
-        return data.cast(pa.large_list(pa.float32())) if pa.types.is_null(data.type) else data
+        return _vectors(data)
     if column.modality == "number":
         return _numbers(data)
     nested = pa.types.is_nested(data.type) or is_binary(data.type)
-    return data if column.modality == "name" and nested else strings(data)
+    return data if column.modality == "name" and nested else _readable(data)
+
+
+def _vectors(data: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_null(data.type):
+        return data.cast(pa.large_list(pa.float32()))
+    return data if is_list(data.type) and is_number(data.type.value_type) else _readable(data)
 
 
 def _media(data: pa.ChunkedArray, many: bool) -> pa.ChunkedArray:
@@ -152,6 +165,15 @@ def strings(data: pa.ChunkedArray) -> pa.ChunkedArray:
     return data.cast(STRING)
 
 
+def _readable(data: pa.ChunkedArray) -> pa.ChunkedArray:
+    """As `strings`, with signs that stand for bytes that are no UTF-8."""
+    data = strings(data)
+    if is_string(data.type):
+        return data
+    texts = [value and value.decode(errors="replace") for value in data.to_pylist()]
+    return pa.chunked_array([pa.array(texts, STRING)])
+
+
 def _cast_utf8(data: pa.ChunkedArray, text: pa.DataType, raw: pa.DataType) -> pa.ChunkedArray:
     try:
         return data.cast(text)
@@ -164,9 +186,8 @@ def _numbers(data: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_integer(kind) and not pa.types.is_uint64(kind):
         return data.cast(pa.int64())
     if is_number(kind) or pa.types.is_null(kind) or pa.types.is_boolean(kind):
-        return data.cast(pa.float64())
-    if not is_string(kind):
-        data = strings(data)
+        return data.cast(pa.float64(), safe=False)
+    data = _readable(data)
     parsed = parse_numbers(data)
     return data.cast(STRING) if parsed is None else parsed
 
@@ -213,43 +234,6 @@ def with_rows(table: pa.Table, numbers: NDArray[np.int64]) -> pa.Table:
     if ROW in table.column_names:
         return table.set_column(table.column_names.index(ROW), ROW, numbered)
     return table.append_column(ROW, numbered)
-
-
-def stack(tables: list[pa.Table]) -> pa.Table:
-    """One table under the other; columns stored in two ways meet in the wider one."""
-    first, second = tables
-    for place, name in enumerate(first.column_names):
-        a, b = first[name], second[name]
-        if a.type != b.type:
-            kind = _meeting(a.type, b.type, name)
-            first = first.set_column(place, name, _lift(a, kind))
-            second = second.set_column(second.column_names.index(name), name, _lift(b, kind))
-    return pa.concat_tables([first, second.select(first.column_names)])
-
-
-def _meeting(a: pa.DataType, b: pa.DataType, name: str) -> pa.DataType:
-    if is_number(a) and is_number(b):
-        return pa.float64()
-    lists = [t for t in (a, b) if is_list(t)]
-    if len(lists) == 2 and all(is_number(t.value_type) for t in lists):
-        return pa.large_list(pa.float32())
-    if REFERENCE in (a, b):
-        return pa.large_list(REFERENCE)
-    if any(is_binary(t) or (is_list(t) and is_binary(t.value_type)) for t in (a, b)):
-        return pa.large_list(BINARY) if lists else BINARY
-    if lists and any(is_number(t.value_type) for t in lists):
-        return STRING
-    if pa.types.is_struct(a) or pa.types.is_struct(b):
-        raise DataError(f"{b} does not join {a}", where=f"column {name!r}")
-    return pa.large_list(STRING) if lists else STRING
-
-
-def _lift(data: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    if kind == STRING:
-        return strings(data)
-    if is_list(kind) and not is_list(data.type):
-        return pa.chunked_array([pa.array([None if v is None else [v] for v in data.to_pylist()], kind)])
-    return data.cast(kind)
 
 
 # Reading out

@@ -123,6 +123,9 @@ def _header(data: bytes, path: Path, delimiter: str) -> list[str]:
         except (UnicodeDecodeError, csv.Error) as error:
             _check_utf8(data, path)
             raise DataError(f"no line of column names: {error}", where=str(path)) from error
+    if len(names) == 1 and ";" in names[0]:
+        hint = "Separate the cells by commas, or by tabs in a .tsv file."
+        raise DataError(f"one column only, {names[0]!r}", where=str(path), hint=hint)
     if not any(names):
         raise DataError("no columns", where=str(path), hint="The first line must name them.")
     return unique([name or f"column{i}" for i, name in enumerate(names)], str(path))
@@ -217,7 +220,9 @@ def _mixed(name: str, values: list[Any]) -> list[Any]:
     odd = [kind.__name__ for kind in kinds if not issubclass(kind, str | int | float | np.generic)]
     if odd:
         raise DataError(
-            f"cells of type {odd[0]}", where=f"column {name!r}", hint="Give text, bytes or paths."
+            f"cells of type {odd[0]}",
+            where=f"column {name!r}",
+            hint="Give text, bytes, paths, numbers or lists of them.",
         )
     texts = [None if value is None else str(value) for value in values]
     try:

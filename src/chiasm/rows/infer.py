@@ -67,8 +67,6 @@ def _demote_hollow(guesses: dict[str, Guess]) -> None:
 
 
 def _guess(name: str, data: pa.ChunkedArray, base: str, untyped: bool) -> Guess:
-    if pa.types.is_dictionary(data.type):
-        data = data.cast(data.type.value_type)
     kind = data.type
     if data.null_count == len(data):
         return _guess_empty(kind)

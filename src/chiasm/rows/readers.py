@@ -70,11 +70,7 @@ def _checked(table: pa.Table, where: str) -> pa.Table:
         raise DataError("no rows", where=where, hint="A table needs one at least.")
     if columns.ROW in table.column_names:
         raise DataError(f"the column name {columns.ROW!r} is reserved", where=where, hint="Rename it.")
-    for place, field in enumerate(table.schema):
-        if isinstance(field.type, pa.BaseExtensionType):
-            stored = pa.chunked_array([chunk.storage for chunk in table[field.name].chunks])
-            table = table.set_column(place, field.name, stored)
-    return table.replace_schema_metadata(None)
+    return pa.table({name: columns.common(table[name]) for name in table.column_names})
 
 
 def _open(source: Any) -> Source:

@@ -18,7 +18,7 @@ from chiasm.errors import Broken, BrokenCell, DataError, UsageError
 from chiasm.rows import arrays, columns, media
 from chiasm.rows.columns import ROW
 from chiasm.rows.modality import MEDIA
-from chiasm.rows.schema import Schema, apply
+from chiasm.rows.schema import Schema
 
 if TYPE_CHECKING:
     from chiasm.rows.inspect import Inspection
@@ -165,29 +165,15 @@ class Rows:
 
         Row numbers go on after the first's where they would repeat; a repeated id is a `DataError`.
         """
-        schema, base = first.schema, first.base
-        tables = [first.table, apply(second._rebased(base), schema)]
-        if np.intersect1d(first.numbers, second.numbers).size:
-            after = second.numbers - second.numbers.min() + first.numbers.max() + 1
-            tables[1] = columns.with_rows(tables[1], after)
-        both = Rows(columns.stack(tables), schema, base)
-        if schema.ids and not columns.name_rows(both.table[schema.ids]):
-            repeated = ", ".join(sorted(set(first.ids) & set(second.ids))[:5])
-            what = f"ids are there already: {repeated}" if repeated else "rows without an id of their own"
-            raise DataError(what, where=f"column {schema.ids!r}")
-        return both
+        from chiasm.rows.join import concat
 
-    def _rebased(self, base: str) -> pa.Table:
-        """The table with absolute paths where its folder is not `base`."""
-        if base == self.base:
-            return self.table
-        return self._map_media(lambda bytes_, path: (bytes_, path))
+        return concat(first, second)
 
     def copy_media(self) -> Rows:
         """The same rows with every readable file embedded; a file that cannot be read stays a path."""
-        return replace(self, table=self._map_media(_embed))
+        return replace(self, table=self.map_media(_embed))
 
-    def _map_media(self, change: Any) -> pa.Table:
+    def map_media(self, change: Any) -> pa.Table:
         """Every media cell put through `change(bytes, absolute path) -> (bytes, path)`."""
         table = self.table
         for column in self.schema.columns:

@@ -33,8 +33,8 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 def evaluate(expr: str, rows: Rows) -> Mask:
     """(n,) which rows match. Absent cells match no comparison; `column == None` asks for absence itself.
 
-    A column whose name is no identifier is written `col["its name"]`. In categories and names, values compare as text;
-    `"dog" in caption` looks within a text, or among the texts of a list.
+    A column whose name is no identifier is written `col["its name"]`. In categories and names, values
+    compare as text; `"dog" in caption` looks within a text, or among the texts of a list.
     """
     try:
         tree = ast.parse(expr.strip(), mode="eval")
