@@ -1,0 +1,236 @@
+"""The scoreboard: how well each column finds each other one, beside chance and a simple baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm import metrics
+from chiasm.encode.features import Features
+from chiasm.errors import DataError, ShapeError
+from chiasm.index import Gallery
+from chiasm.judge.relevance import Relevance, relevance
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["Direction", "Estimate", "Relevance", "Report", "direction", "relevance", "render"]
+KS = (1, 5, 10)
+FEW = 30
+"""With fewer queries than this an interval is called rough."""
+Tiles = Iterable[NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured value with its 95 % bootstrap interval; NaN where nothing could be measured."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Direction:
+    """How well items of one column find those of another.
+
+    queries : scored, each with something to be found;  left_out : queries without any right answer.
+    recall, chance, baseline : R@k for each k; chance is exact, the baseline that of a simple method.
+    gain : R@k less the baseline's, query by query; None like `baseline` where there is none.
+    """
+
+    query: str
+    answer: str
+    queries: int
+    left_out: int
+    gallery: int
+    recall: dict[int, Estimate]
+    median_rank: float
+    mean_ap: Estimate
+    chance: dict[int, float]
+    baseline: dict[int, float] | None = None
+    gain: dict[int, Estimate] | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """The scoreboard of a model on some rows.
+
+    relevance : what counts as right, in words.
+    notes : what the numbers mean, in words.
+    """
+
+    directions: tuple[Direction, ...]
+    rows: int
+    relevance: str
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, directions: Iterable[Direction], rows: int, relevance: str, notes: Iterable[str] = ()
+    ) -> Report:
+        """A report with the verdicts on its directions before the given notes."""
+        scored = tuple(directions)
+        verdicts = [text for one in scored for text in _verdicts(one)]
+        return cls(scored, rows, relevance, (*verdicts, *notes))
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON document that `from_json` reads; what could not be measured is null."""
+        document: dict[str, Any] = _jsonable(asdict(self))
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Report:
+        """The report of `to_json`; `DataError` where the document is not one."""
+        try:
+            directions = tuple(_direction_of(one) for one in document["directions"])
+            notes = tuple(str(note) for note in document["notes"])
+            return cls(directions, int(document["rows"]), str(document["relevance"]), notes)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(f"not a scoreboard ({error})", where="report") from error
+
+
+def direction(
+    query_column: str,
+    query: Features,
+    gallery: Gallery,
+    mix: Mapping[str, float] | None,
+    relevant: metrics.Relevant,
+    baseline_scores: NDArray[Any] | Tiles | None = None,
+    seed: int = 0,
+) -> Direction:
+    """Score all queries, vectors in the space (q, dim), against a gallery of g items, as a search would.
+
+    relevant : (q, g), of `relevance`.
+    baseline_scores : (q, g) of a simple method, whole or as consecutive blocks of queries.
+    The items of one row are resampled together: five captions of a photo are not five photos.
+    """
+    if relevant.shape != (len(query.row), len(gallery)):
+        expected = (len(query.row), len(gallery))
+        raise ShapeError(f"expected {expected}, got {relevant.shape}", where="relevant")
+    ranking = metrics.rank_tiles(gallery.tiles(query.values, mix), relevant)
+    hits = {k: metrics.hits_at(ranking.first, k) for k in KS}
+    baseline, gain = None, None
+    if baseline_scores is not None:
+        tiles = (
+            metrics.tiles_of(baseline_scores) if isinstance(baseline_scores, np.ndarray) else baseline_scores
+        )
+        ranks = metrics.rank_tiles(tiles, relevant).first
+        baseline = {k: metrics.recall_at(ranks, k) for k in KS}
+        gain = {k: _estimate(hits[k] - metrics.hits_at(ranks, k), query.row, seed) for k in KS}
+    scored = int((ranking.positives > 0).sum())
+    return Direction(
+        query=query_column,
+        answer=gallery.column,
+        queries=scored,
+        left_out=len(query.row) - scored,
+        gallery=len(gallery),
+        recall={k: _estimate(hits[k], query.row, seed) for k in KS},
+        median_rank=metrics.median_rank(ranking.first),
+        mean_ap=_estimate(ranking.precision, query.row, seed),
+        chance={k: metrics.chance_recall(ranking.positives, len(gallery), k) for k in KS},
+        baseline=baseline,
+        gain=gain,
+    )
+
+
+def render(report: Report) -> Table:
+    """The report as a table for the terminal.
+
+    Each direction has its values in percent and below them their intervals, chance and the baseline.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    title = f"Scoreboard, {report.rows:,} rows, 95 % intervals"
+    notes = Text("\n".join([f"Right is: {report.relevance}.", *report.notes]))
+    table = Table(title=title, caption=notes, caption_justify="left", box=box.SIMPLE, pad_edge=False)
+    table.add_column("query → answer", min_width=12)
+    for head in (*(f"R@{k} %" for k in KS), "mAP %", "median rank"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for one in report.directions:
+        measured = [*(one.recall[k] for k in KS), one.mean_ap]
+        rank = f"{_number(one.median_rank)} of {one.gallery:,}"
+        name = Text(f"{one.query} → {one.answer}", "bold")
+        table.add_row(name, *(_percent(e.value) for e in measured), rank)
+        table.add_row("  interval", *(f"{_percent(e.low)}–{_percent(e.high)}" for e in measured))
+        for label, values in (("  chance", one.chance), ("  baseline", one.baseline)):
+            if values is not None:
+                table.add_row(label, *(_percent(values[k]) for k in KS))
+        table.add_section()
+    return table
+
+
+def _estimate(values: metrics.Values, groups: NDArray[np.int64], seed: int) -> Estimate:
+    return Estimate(metrics.mean(values), *metrics.bootstrap_interval(values, groups=groups, seed=seed))
+
+
+def _verdicts(one: Direction) -> list[str]:
+    """What the intervals of one direction say, in words."""
+    name = f"{one.query} → {one.answer}"
+    if not one.queries:
+        return [f"{name}: nothing to score, no query has a right answer."]
+    k = _telling(one)
+    said = []
+    if not one.recall[k].low > one.chance[k]:
+        said.append(f"{name} is not better than chance (R@{k}).")
+    if one.gain is not None and one.gain[k].high < 0:
+        said.append(f"{name} is worse than the simple baseline (R@{k}): use the baseline.")
+    elif one.gain is not None and not one.gain[k].low > 0:
+        said.append(f"{name} is not better than the simple baseline (R@{k}).")
+    if one.queries < FEW:
+        said.append(f"{name}: only {one.queries} queries, its intervals are rough.")
+    if one.left_out:
+        said.append(f"{name}: {one.left_out:,} queries have no right answer here and are left out.")
+    return said
+
+
+def _telling(one: Direction) -> int:
+    """The largest k at which chance still fails more often than not: beyond it any order looks good."""
+    return max((k for k in KS if one.chance[k] < 0.5), default=KS[0])
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _jsonable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _direction_of(document: Mapping[str, Any]) -> Direction:
+    """A direction from its JSON: keys are numbers again, null is NaN."""
+    one = dict(document)
+    one["recall"] = _estimates_of(one["recall"])
+    one["mean_ap"] = Estimate(**{name: _float(value) for name, value in one["mean_ap"].items()})
+    one["median_rank"] = _float(one["median_rank"])
+    one["chance"] = _floats_of(one["chance"])
+    one["baseline"] = None if one["baseline"] is None else _floats_of(one["baseline"])
+    one["gain"] = None if one["gain"] is None else _estimates_of(one["gain"])
+    return Direction(**one)
+
+
+def _estimates_of(document: Mapping[str, Any]) -> dict[int, Estimate]:
+    return {int(k): Estimate(**{name: _float(v) for name, v in e.items()}) for k, e in document.items()}
+
+
+def _floats_of(document: Mapping[str, Any]) -> dict[int, float]:
+    return {int(k): _float(value) for k, value in document.items()}
+
+
+def _float(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _percent(share: float) -> str:
+    return "–" if math.isnan(share) else "100" if share == 1 else f"{100 * share:.1f}"
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
