@@ -38,6 +38,10 @@ class ShapeError(ChiasmError, ValueError):
     """An array does not have the shape its name promises."""
 
 
+class EncoderError(ChiasmError, RuntimeError):
+    """An encoder cannot be loaded, or gives something other than finite vectors (n, d)."""
+
+
 class NotFitted(ChiasmError, AttributeError):
     """An estimator was asked for what only `fit` can give it."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from chiasm.numerics import cholesky, fix_signs, leading_eigen, leading_singular
 Matrix = NDArray[Any]
 
 
-class LinearAligner(Estimator):
+class LinearAligner(Estimator, ABC):
     """One linear map a column into a space of `dim` coordinates: f(x) = (x - mean) W, at unit length.
 
     `fit` takes {column: array (n, d) or Features}; an absent row is NaN throughout, and every pair of
@@ -27,6 +28,10 @@ class LinearAligner(Estimator):
 
     means_ : {column: (d,)};  maps_ : {column: (d, k)}
     """
+
+    tunable: ClassVar[tuple[str, ...]] = ()
+    means_: dict[str, Matrix]
+    maps_: dict[str, Matrix]
 
     def fit(self, X: Table | Iterable[Table], y: Any = None) -> Self:
         """Learn the maps from rows; `y` is ignored."""
@@ -40,19 +45,27 @@ class LinearAligner(Estimator):
         self._solve(moments, columns)
         return self
 
+    def fit_labelled(self, moments: Moments, X: Table, y: Any) -> Self:
+        """Learn from rows whose moments are at hand; only supervised aligners look at X and y."""
+        return self.fit_moments(moments)
+
+    @abstractmethod
     def _solve(self, moments: Moments, columns: list[str]) -> None:
         """Set `maps_` for every column."""
-        raise TypeError(f"{type(self).__name__} is an abstract aligner")
 
     def project(self, name: str, values: Matrix) -> NDArray[np.float32]:
         """Items (items, d) of one column into the space (items, k), at unit length."""
+        values = self.checked(name, values)
+        return unit_rows((values - self.means_[name]).astype(np.float32) @ self.scaled_map(name))
+
+    def checked(self, name: str, values: Matrix) -> Matrix:
+        """The values as a matrix of the width this column was fitted with."""
         self.require_fitted("maps_")
         check_known(name, self.maps_, "column")
-        mean = self.means_[name]
-        values = check_matrix(values, f"column {name!r}", width=len(mean))
-        return unit_rows((values - mean).astype(np.float32) @ self._scaled_map(name))
+        return check_matrix(values, f"column {name!r}", width=len(self.means_[name]))
 
-    def _scaled_map(self, name: str) -> NDArray[np.float32]:
+    def scaled_map(self, name: str) -> NDArray[np.float32]:
+        """(d, k) the map of one column as it is applied."""
         return np.asarray(self.maps_[name], np.float32)
 
     def transform(self, X: Mapping[str, Features | Matrix]) -> dict[str, NDArray[np.float32]]:
@@ -82,6 +95,8 @@ class CCA(LinearAligner):
     correlations_ : (k,) canonical correlations, descending; for m > 2 columns the mean over pairs.
     """
 
+    tunable = ("ridge", "weight")
+
     def __init__(self, dim: int = 128, ridge: float = 1e-3, weight: float = 1.0) -> None:
         self.dim = dim
         self.ridge = ridge
@@ -100,7 +115,8 @@ class CCA(LinearAligner):
             for c in columns
         }
 
-    def _scaled_map(self, name: str) -> NDArray[np.float32]:
+    def scaled_map(self, name: str) -> NDArray[np.float32]:
+        """(d, k) the map of one column, its coordinates scaled by ρ ** weight."""
         scale = self.correlations_**self.weight
         return np.asarray(self.maps_[name] * scale, np.float32)
 
@@ -112,6 +128,8 @@ class Ridge(LinearAligner):
 
     target : the column regressed onto; None takes the one that shares most rows with the others.
     """
+
+    tunable = ("ridge",)
 
     def __init__(self, dim: int = 128, ridge: float = 1e-3, target: str | None = None) -> None:
         self.dim = dim

@@ -62,6 +62,15 @@ class Moments:
         """The number of rows that have both columns."""
         return self.count.get((min(a, b), max(a, b)), 0)
 
+    def only(self, *columns: str) -> Moments:
+        """The moments of some columns alone."""
+        part = Moments(self.precision)
+        part.shift = {c: self.shift[c] for c in columns}
+        for name in ("count", "sums", "products"):
+            store = getattr(self, name)
+            setattr(part, name, {pair: v for pair, v in store.items() if set(pair) <= set(columns)})
+        return part
+
     def add(self, table: Table) -> Self:
         """Add a batch of rows {column: array (n, d) with NaN rows absent, or Features}."""
         lengths = {name: cells.n if isinstance(cells, Features) else len(cells) for name, cells in table.items()}

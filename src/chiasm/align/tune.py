@@ -53,16 +53,15 @@ def tune(
     relevant: Relevance,
     seed: int = 0,
 ) -> Tuning:
-    """Set the aligner's tunable parameters to the best on the validation part, fitted on `moments`.
+    """Set the fitted aligner's tunable parameters to the best on the validation part.
 
     moments : of the fitting part;  valid : its held-out features {column: Features}, which neither the moments nor
     the bank may contain;  bank : fitting rows that stand for training queries;  relevant : {(query column, answer
     column): (query items, answer items)}, true where an answer is right.
     """
     tuning = Tuning()
-    aligner.fit_moments(moments)
     small = _Trial(valid, {c: _sample(f, FEW, seed) for c, f in bank.items()}, _thinned(relevant, seed))
-    for name in [name for name in GRIDS if name in aligner.get_params()]:
+    for name in aligner.tunable:
         scores = {value: _try(aligner, moments, small, name, value) for value in GRIDS[name]}
         tuning.params[name] = max(scores, key=lambda value: scores[value])
         tuning.trace += [{"param": name, "value": v, "score": s} for v, s in scores.items()]

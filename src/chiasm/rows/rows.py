@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chiasm.rows.inspect import Inspection
 
 BATCH = 256  # cells turned into Python values at a time, so that a walk holds little
+EMBEDDED = "(bytes, not kept)"
 SHOWN = 80  # characters of a text in `describe_cell`
 
 
@@ -172,6 +173,10 @@ class Rows:
     def copy_media(self) -> Rows:
         """The same rows with every readable file embedded; a file that cannot be read stays a path."""
         return replace(self, table=self.map_media(_embed))
+
+    def without_media(self) -> Rows:
+        """The same rows without embedded bytes: what is left is text and references."""
+        return replace(self, table=self.map_media(lambda data, path: (None, path or (data and EMBEDDED))))
 
     def map_media(self, change: Any) -> pa.Table:
         """Every media cell put through `change(bytes, absolute path) -> (bytes, path)`."""

@@ -1,0 +1,96 @@
+"""Semantic alignment: the space is what each column says about the classes, after CCA."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.align.linear import CCA, LinearAligner, check_linked
+from chiasm.align.moments import Moments, Table
+from chiasm.checks import check_range
+from chiasm.encode.features import Features, as_features
+from chiasm.errors import DataError, UsageError
+from chiasm.numerics import unit_rows
+
+
+class Semantic(LinearAligner):
+    """Correlations, then class posteriors: 'semantic correlation matching' (Rasiwasia et al. 2010).
+
+    Each column's canonical coordinates go through a multinomial logistic regression; the space is the vector of
+    posteriors less their mean, at unit length (their 'normalised correlation'). It has one coordinate a class, so
+    it finds things of the same class and cannot tell two of one class apart.
+
+    dim, ridge, weight : of the CCA under it.
+    C : inverse strength of the regressions' L2 penalty, in units of coordinates at unit variance.
+
+    classes_ : (c,) as text;  coefficients_ : {column: (k, c)};  intercepts_ : {column: (c,)}
+    """
+
+    def __init__(self, dim: int = 128, ridge: float = 1e-3, weight: float = 1.0, C: float = 1.0) -> None:
+        self.dim = dim
+        self.ridge = ridge
+        self.weight = weight
+        self.C = C
+
+    def fit(self, X: Table, y: Any = None) -> Self:
+        """Learn from rows and y (n,), their classes; None is an unlabelled row, which informs the CCA alone."""
+        return self.fit_labelled(Moments.of(X), X, y)
+
+    def fit_moments(self, moments: Moments) -> Self:
+        """Refused: classes cannot be learned from second moments."""
+        raise UsageError("Semantic learns from labelled rows", hint="Call fit(X, y).")
+
+    def _solve(self, moments: Moments, columns: list[str]) -> None:
+        under = CCA(self.dim, self.ridge, self.weight).fit_moments(moments)
+        self.means_, self.correlations_ = under.means_, under.correlations_
+        self.maps_ = {c: under.scaled_map(c) for c in columns}
+
+    def fit_labelled(self, moments: Moments, X: Table, y: Any) -> Self:
+        """`fit` where the moments of the same rows are at hand."""
+        if y is None:
+            raise UsageError("Semantic needs classes", where="y", hint="Name a target column, or use CCA.")
+        check_range(self.C, "C", 1e-12)
+        labels = np.array(["" if value is None else str(value) for value in y], dtype=np.str_)
+        self.forget()
+        self._solve(moments, check_linked(moments))
+        self.classes_ = sorted(set(labels) - {""})
+        if len(self.classes_) < 2:
+            raise DataError(f"Semantic needs two classes or more, got {self.classes_}", where="y")
+        self.coefficients_, self.intercepts_ = {}, {}
+        for column in self.maps_:
+            self._regress(column, as_features(X[column]), labels)
+        return self
+
+    def _regress(self, column: str, features: Features, labels: NDArray[np.str_]) -> None:
+        from sklearn.linear_model import LogisticRegression
+
+        known = labels[features.row] != ""
+        y = labels[features.row][known]
+        if len(set(y)) < len(self.classes_):
+            raise DataError("some class has no row with this column", where=f"column {column!r}")
+        coordinates = self._coordinates(column, features.values[known])
+        model = LogisticRegression(C=self.C, max_iter=1000).fit(coordinates, y)
+        flip = len(self.classes_) == 2  # scikit-learn keeps one line for two classes
+        weights = np.vstack([-model.coef_, model.coef_]) / 2 if flip else model.coef_
+        self.coefficients_[column] = weights.T.astype(np.float32)
+        bias = np.r_[-model.intercept_, model.intercept_] / 2 if flip else model.intercept_
+        self.intercepts_[column] = bias.astype(np.float32)
+
+    def _coordinates(self, column: str, values: NDArray[Any]) -> NDArray[np.float32]:
+        return np.asarray((values - self.means_[column]).astype(np.float32) @ self.maps_[column])
+
+    def project(self, name: str, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Items (items, d) of one column to centred class posteriors (items, c), at unit length."""
+        posteriors = self.posteriors(name, values)
+        return unit_rows(posteriors - posteriors.mean(axis=1, keepdims=True))
+
+    def posteriors(self, name: str, values: NDArray[Any]) -> NDArray[np.float32]:
+        """(items, c) the probability of each class given an item of one column."""
+        values = self.checked(name, values)
+        logits = self._coordinates(name, values) @ self.coefficients_[name] + self.intercepts_[name]
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+

@@ -1,0 +1,177 @@
+"""What a person sees: tables, lines and bars for the terminal, or one JSON document."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from chiasm.errors import Broken, ChiasmError
+
+if TYPE_CHECKING:
+    from chiasm.encode.cache import Cache
+    from chiasm.judge.scoreboard import Report
+    from chiasm.model import Model
+    from chiasm.model.query import Hit
+    from chiasm.rows.inspect import Inspection
+    from chiasm.rows.rows import Rows
+
+NAMED = 10
+"""Broken cells named one by one; the rest are counted."""
+
+
+def line(text: str) -> None:
+    """One line on stdout."""
+    typer.echo(text)
+
+
+def note(text: str) -> None:
+    """One line on stderr."""
+    typer.echo(text, err=True)
+
+
+def problem(error: ChiasmError) -> None:
+    """An error as one line on stderr."""
+    text = " ".join(str(error).split())
+    typer.secho(f"chiasm: {text}", fg="red", err=True)
+
+
+def document(content: Any) -> None:
+    """One JSON document on stdout."""
+    typer.echo(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False))
+
+
+@contextmanager
+def bars() -> Iterator[Callable[[int, int, str], None]]:
+    """Progress bars on stderr, one a label; nothing where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    tasks: dict[str, TaskID] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+
+        def step(done: int, total: int, label: str) -> None:
+            if label not in tasks:
+                tasks[label] = progress.add_task(label, total=total or None)
+            progress.update(tasks[label], completed=done, total=total or None)
+
+        yield step
+
+
+def schema(rows: Rows, *, quiet: bool) -> None:
+    """How the columns were read."""
+    if quiet:
+        for column, modality, why in rows.schema.table_lines():
+            note(f"{column}: {modality} ({why})")
+    else:
+        _print(_table(f"{len(rows):,} rows", ("column", "read as", "because"), rows.schema.table_lines()))
+
+
+def inspection(found: Inspection) -> None:
+    """What is present, absent, broken, zero and repeated in every column."""
+    head = ("column", "read as", "because", "present", "absent", "broken", "zero", "repeated")
+    lines = [
+        (c.column, c.modality, c.why, *(f"{v:,}" for v in (c.present, c.absent, len(c.broken), c.zero, c.duplicates)))
+        for c in found.columns
+    ]
+    _print(_table(f"{found.rows:,} rows", head, lines, right_from=3))
+    broken([b for c in found.columns for b in c.broken])
+    for c in found.columns:
+        for rows in c.repeated:
+            line(f"column {c.column!r}: rows {', '.join(map(str, rows))} hold the same")
+
+
+def broken(cells: Sequence[Broken]) -> None:
+    """Broken cells, the first few by name."""
+    for cell in cells[:NAMED]:
+        note(f"broken: {cell}")
+    if len(cells) > NAMED:
+        note(f"broken: {len(cells) - NAMED:,} more")
+
+
+def fitted(model: Model, *, as_json: bool, path: Path) -> None:
+    """What fitting gave."""
+    if as_json:
+        report = None if model.report is None else model.report.to_json()
+        document({
+            "model": str(path), "rows": len(model.rows), "columns": model.columns, "notes": list(model.notes),
+            "broken": [str(b) for b in model.broken], "report": report,
+        })  # fmt: skip
+        return
+    broken(model.broken)
+    if model.report is not None:
+        report_table(model.report)
+    for text in model.notes:
+        line(text)
+    line(f"{len(model.rows):,} rows indexed in {path}")
+
+
+def report(found: Report) -> None:
+    """The scoreboard."""
+    report_table(found)
+
+
+def report_table(found: Report) -> None:
+    """The scoreboard as a table."""
+    from chiasm.judge.scoreboard import render
+
+    _print(render(found))
+
+
+def hits(found: Sequence[Hit], rows: Rows, *, as_json: bool) -> None:
+    """Hits with what they hold and the shares of the query's parts."""
+    places = {name: i for i, name in enumerate(rows.ids)}
+    cells = [rows.describe_cell(places[hit.row], hit.column, hit.item) for hit in found]
+    if as_json:
+        document({"hits": [{**hit.to_json(), "cell": cell} for hit, cell in zip(found, cells, strict=True)]})
+        return
+    lines = [
+        (hit.row, hit.column, str(hit.item), f"{hit.score:.2f}", cell, _shares(hit))
+        for hit, cell in zip(found, cells, strict=True)
+    ]
+    _print(_table(f"{len(found)} hits", ("row", "column", "item", "score", "holds", "because of"), lines))
+
+
+def count(rows: int, change: int, *, as_json: bool) -> None:
+    """How many rows are indexed now."""
+    document({"rows": rows, "change": change}) if as_json else line(f"{rows:,} rows indexed ({change:+,})")
+
+
+def cache(kept: Cache, freed: int, *, as_json: bool) -> None:
+    """Where the cache lies and how large it is."""
+    if as_json:
+        document({"folder": str(kept.folder), "bytes": kept.size(), "limit": kept.limit, "freed": freed})
+        return
+    line(f"{kept.folder}: {kept.size() / 1e6:,.1f} MB of at most {kept.limit / 1e6:,.0f} MB")
+    if freed:
+        line(f"{freed / 1e6:,.1f} MB set free")
+
+
+def _shares(hit: Hit) -> str:
+    return ", ".join(f"{label} {share:+.2f}" for label, share in hit.shares.items())
+
+
+def _table(title: str, head: Sequence[str], lines: Sequence[Sequence[str]], right_from: int = 99) -> Any:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE)
+    for i, name in enumerate(head):
+        table.add_column(name, justify="right" if i >= right_from else "left", overflow="fold")
+    for cells in lines:
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def _print(table: Any) -> None:
+    from rich.console import Console
+
+    wide = None if sys.stdout.isatty() else 120
+    Console(width=wide).print(table)

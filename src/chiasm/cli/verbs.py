@@ -1,0 +1,242 @@
+"""The verbs of the command line, one function each."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chiasm.cli import show
+from chiasm.errors import ChiasmError, UsageError
+
+app = typer.Typer(
+    name="chiasm",
+    help="One searchable space from rows of text, images, sound and vectors, gaps included.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Data = Annotated[str, typer.Argument(help="A CSV, TSV, JSONL or Parquet file, or a folder.")]
+ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; notes on stderr.")]
+As = Annotated[list[str], typer.Option("--as", metavar="COL=MODALITY", help="Read a column as text, image, …")]
+Root = Annotated[Path | None, typer.Option(help="The folder against which relative media paths resolve.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing model folder.")]
+
+
+def main() -> None:
+    """Run the command line; any ChiasmError becomes one line and exit code 1, or 2 for wrong usage."""
+    # idle threads that spin cost more than the work on a small machine; read when the first library loads
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        app()
+    except ChiasmError as error:
+        show.problem(error)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except BrokenPipeError:
+        # the reader of our output went away, as `| head` does
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def version(asked: bool) -> None:
+    """Print the version and stop."""
+    if asked:
+        from chiasm import __version__
+
+        typer.echo(f"chiasm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """One searchable space from rows of text, images, sound and vectors, gaps included."""
+
+
+@app.command()
+def inspect(
+    data: Data,
+    as_: As = [],  # noqa: B006
+    root: Root = None,
+    json: Json = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not open the media.")] = False,
+) -> None:
+    """Columns and their modalities; what is absent, broken, zero or there twice."""
+    from chiasm.rows.inspect import inspect
+    from chiasm.rows.readers import read
+
+    rows = read(data, root=root, modalities=pairs(as_, "--as"))
+    with show.bars() as bars:
+        found = inspect(rows, decode=not quick, progress=lambda column, done: bars(done, 0, column))
+    show.document(found.to_json()) if json else show.inspection(found)
+
+
+@app.command()
+def fit(
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="MODEL", help="The model folder to write.")],
+    target: Annotated[
+        str | None, typer.Option(metavar="COL", help="Kept out of the space; rows equal in it are right answers.")
+    ] = None,
+    encoder: Annotated[
+        list[str], typer.Option(metavar="COL=NAME", help="A name, a model folder, a hub name, or an ONNX JSON file.")
+    ] = [],  # noqa: B006
+    align: Annotated[str, typer.Option(metavar="NAME", help="cca, ridge, procrustes or semantic.")] = "cca",
+    fuse: Annotated[str, typer.Option(metavar="NAME", help="mean.")] = "mean",
+    as_: As = [],  # noqa: B006
+    root: Root = None,
+    dim: Annotated[int, typer.Option(min=1, help="Width of the space.")] = 256,
+    by: Annotated[str | None, typer.Option(metavar="COL", help="Groups that are held out whole.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    overwrite: Overwrite = False,
+    copy_media: Annotated[bool, typer.Option("--copy-media", help="Embed the media in the model folder.")] = False,
+    json: Json = False,
+) -> None:
+    """Learn a space from rows with gaps, score it on held-out rows, and write a model folder."""
+    from chiasm.model import fit as fit_model
+    from chiasm.rows.readers import read
+    from chiasm.storage import check_free
+
+    check_free(out.expanduser(), overwrite=overwrite)
+    rows = read(data, root=root, modalities=pairs(as_, "--as"))
+    show.schema(rows, quiet=json)
+    with show.bars() as progress:
+        model = fit_model(
+            rows, target=target, encoders=pairs(encoder, "--encoder"), align=align, fuse=fuse, dim=dim, by=by,
+            seed=seed, progress=progress,
+        )  # fmt: skip
+    show.fitted(model, as_json=json, path=model.save(out.expanduser(), overwrite=overwrite, copy_media=copy_media))
+
+
+@app.command()
+def evaluate(
+    model: ModelPath,
+    data: Data,
+    root: Root = None,
+    png: Annotated[Path | None, typer.Option(help="Draw the scoreboard into this file.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write the report as JSON into this file.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    json: Json = False,
+) -> None:
+    """The scoreboard on rows the model has not seen: every direction, with chance and a baseline beside it."""
+    from chiasm.model import load
+    from chiasm.rows.readers import read
+    from chiasm.storage import write_json
+
+    found = load(model)
+    with show.bars() as progress:
+        report = found.evaluate(read(data, root=root, schema=found.schema), seed=seed, progress=progress)
+    if png is not None:
+        from chiasm.judge.draw import scoreboard_png
+
+        scoreboard_png(report, png)
+    if out is not None:
+        write_json(out, report.to_json())
+    show.document(report.to_json()) if json else show.report(report)
+
+
+@app.command()
+def search(
+    model: ModelPath,
+    query: Annotated[list[str], typer.Argument(metavar="COL=VALUE…", help="A text, a path, or a vector as JSON.")] = [],  # noqa: B006
+    find: Annotated[str | None, typer.Option(metavar="COL", help="The answer's column; every column if left out.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many hits.")] = 5,
+    where: Annotated[str | None, typer.Option(metavar="EXPR", help="""Such as 'site == "north" and year > 2020'.""")] = None,
+    in_: Annotated[str | None, typer.Option("--in", metavar="DATA", help="Search another collection.")] = None,
+    like: Annotated[list[str], typer.Option(metavar="ID", help="More like this row.")] = [],  # noqa: B006
+    unlike: Annotated[list[str], typer.Option(metavar="ID", help="Less like this row.")] = [],  # noqa: B006
+    json: Json = False,
+) -> None:
+    """Find items of any column by items of any others, or by rows that are liked."""
+    from chiasm.model import load
+
+    found = load(model)
+    rows = found.rows if in_ is None else found.read(in_)
+    hits = found.search(
+        pairs(query, "query"), find, k, where=where, data=None if in_ is None else rows, like=like, unlike=unlike
+    )
+    show.hits(hits, rows, as_json=json)
+
+
+@app.command("map")
+def map_(
+    model: ModelPath,
+    out: Annotated[Path, typer.Option("-o", "--out", help="A .png, or an .html page whose points show their items.")] = Path("map.html"),
+    colour: Annotated[str | None, typer.Option(metavar="COL", help="Colour by this column instead of by modality.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many points.")] = 2000,
+    json: Json = False,
+) -> None:
+    """Draw the space in two dimensions with all modalities in it."""
+    from chiasm.model import load
+    from chiasm.model.drawing import draw_map
+
+    shown = draw_map(load(model), out, colour=colour, limit=limit)
+    show.document({"file": str(out), "points": shown}) if json else show.line(f"{shown:,} points in {out}")
+
+
+@app.command()
+def add(model: ModelPath, data: Data, root: Root = None, json: Json = False) -> None:
+    """Index more rows without refitting."""
+    from chiasm.model import load
+    from chiasm.rows.readers import read
+
+    found = load(model)
+    with show.bars() as progress:
+        grown = found.add(read(data, root=root, schema=found.schema), progress=progress)
+    grown.save(model.expanduser(), overwrite=True)
+    show.count(len(grown.rows), len(grown.rows) - len(found.rows), as_json=json)
+
+
+@app.command()
+def remove(model: ModelPath, ids: Annotated[list[str], typer.Argument(metavar="ID…")], json: Json = False) -> None:
+    """Take rows out of the index without refitting."""
+    from chiasm.model import load
+
+    found = load(model)
+    left = found.remove(ids)
+    left.save(model.expanduser(), overwrite=True)
+    show.count(len(left.rows), len(left.rows) - len(found.rows), as_json=json)
+
+
+@app.command()
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove everything in it.")] = False, json: Json = False
+) -> None:
+    """Where encoded features are kept, and how much room they take."""
+    from chiasm.encode.cache import Cache
+
+    kept = Cache()
+    freed = kept.clear() if clear else 0
+    show.cache(kept, freed, as_json=json)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the collection, the model and the pictures go.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Make a collection of three modalities with gaps, fit it, search it, and draw what was found."""
+    from chiasm.demo import run_demo
+
+    with show.bars() as progress:
+        run_demo(folder.expanduser(), seed=seed, progress=progress, say=show.line, table=show.report)
+
+
+def pairs(given: list[str], what: str) -> dict[str, Any]:
+    """{column: value} of arguments COL=VALUE."""
+    found: dict[str, Any] = {}
+    for text in given:
+        column, equals, value = text.partition("=")
+        if not equals or not column:
+            raise UsageError(f"expected COL=VALUE, got {text!r}", where=what)
+        if column in found:
+            raise UsageError(f"column {column!r} is given twice", where=what)
+        found[column] = value
+    return found

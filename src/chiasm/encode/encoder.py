@@ -1,0 +1,73 @@
+"""The encoder: cells → descriptions (stateless, kept on disk) → features (fitted on the training rows)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.checks import Estimator, check_matrix
+from chiasm.errors import DataError
+
+Described = NDArray[np.float32] | list[Any]
+
+
+class Encoder(Estimator, ABC):
+    """φ of one column, in two steps, so that the costly one is done once for each content.
+
+    `describe` knows nothing but the cells it is given, so that what it says can be kept on disk under the
+    content and `identity()`. `fit` and `transform` work on descriptions. Encoders are never fitted on zero cells.
+
+    Attributes
+    ----------
+    modality : what `describe` takes: text (str), image (uint8 (h, w, 3)), sound (`Sound`), vector (float32 (d,)),
+        number (float32 (1,)), category (str).
+    cached : whether a description is worth keeping on disk.
+    version : to be raised whenever the same parameters begin to give other descriptions.
+    width_ : length of one feature vector, known once fitted.
+    """
+
+    modality: ClassVar[str]
+    cached: ClassVar[bool] = True
+    version: ClassVar[int] = 1
+
+    def identity(self) -> str:
+        """Hex digest of all that a description depends on beside the cell; nothing fitted enters it."""
+        return digest(type(self).__name__, self.version, self.get_params())
+
+    @abstractmethod
+    def describe(self, cells: Sequence[Any]) -> Described:
+        """Descriptions (n, d0) float32, or a list of n, of decoded cells; each depends on its cell alone."""
+
+    def fit(self, described: Described) -> Self:
+        """Learn from the descriptions of the training rows; here only their width."""
+        check_cells(described, self)
+        self.forget()
+        self.width_ = int(check_matrix(described, type(self).__name__).shape[1])
+        return self
+
+    def transform(self, described: Described) -> NDArray[np.float32]:
+        """Features (n, d) float32 of descriptions; here the descriptions themselves."""
+        values = check_matrix(described, type(self).__name__, getattr(self, "width_", None))
+        return np.ascontiguousarray(values, np.float32)
+
+
+def digest(*parts: Any) -> str:
+    """Hex blake2b of JSON-able parts."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def check_cells(described: Described, encoder: Encoder) -> None:
+    """Raise `DataError` where there is nothing to learn from."""
+    if len(described) == 0:
+        raise DataError(
+            "no cell to learn from",
+            where=type(encoder).__name__,
+            hint="Leave out a column whose training rows are all absent or broken.",
+        )

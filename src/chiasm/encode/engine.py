@@ -1,0 +1,257 @@
+"""The engine: the cells of a column through an encoder, decoding ahead in threads, each content only once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.encode.cache import Cache
+from chiasm.encode.encoder import Described as Values
+from chiasm.encode.encoder import Encoder
+from chiasm.encode.features import Features
+from chiasm.errors import Broken, BrokenCell, EncoderError, UsageError
+from chiasm.rows import media
+from chiasm.rows.rows import Cell, Rows
+
+WORKERS = 2
+BATCH = {"text": 256}  # texts are small; of decoded media only a few are held at a time
+MEDIA_BATCH = 16
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """The descriptions of one column before its encoder is fitted: fields as in `Features`.
+
+    values : (items, d0) or a list of items.
+    """
+
+    values: Values
+    row: NDArray[np.int64]
+    item: NDArray[np.int64]
+    n: int
+    broken: tuple[Broken, ...]
+    key: NDArray[np.int64]
+
+    def take(self, rows: NDArray[np.int64]) -> Described:
+        """The given rows, which must ascend, renumbered from 0."""
+        place = np.full(self.n, -1, np.int64)
+        place[rows] = np.arange(len(rows))
+        keep = np.flatnonzero(place[self.row] >= 0)
+        values = self.values[keep] if isinstance(self.values, np.ndarray) else [self.values[i] for i in keep]
+        broken = tuple(replace(b, row=int(place[b.row])) for b in self.broken if place[b.row] >= 0)
+        return Described(values, place[self.row[keep]], self.item[keep], len(rows), broken, self.key[keep])
+
+    def features(self, encoder: Encoder) -> Features:
+        """The features of these items by a fitted encoder."""
+        if not len(self.row):
+            return Features(np.zeros((0, 0), np.float32), self.row, self.item, self.n, self.broken, self.key)
+        values = _checked(encoder.transform(self.values), len(self.row), encoder, "transform")
+        return Features(values, self.row, self.item, self.n, self.broken, self.key)
+
+
+def encode_column(
+    rows: Rows, column: str, encoder: Encoder, *, cache: Cache | None = None, progress: Progress | None = None
+) -> Features:
+    """Features of a column by a fitted encoder; a cell that cannot be used is in `broken`, the rest goes on."""
+    return describe_column(rows, column, encoder, cache=cache, progress=progress).features(encoder)
+
+
+def describe_column(
+    rows: Rows, column: str, encoder: Encoder, *, cache: Cache | None = None, progress: Progress | None = None
+) -> Described:
+    """Descriptions of a column; what the cache has is not decoded, what is new is in the cache batch by batch.
+
+    progress : called with (rows done, rows, column).
+    """
+    modality = rows.schema[column].modality
+    if modality != encoder.modality:
+        raise UsageError(
+            f"{type(encoder).__name__} takes {encoder.modality}, column {column!r} holds {modality}",
+            hint="Name another encoder, or read the column otherwise with --as COL=MODALITY.",
+        )
+    if modality in ("vector", "number"):
+        return _describe_numbers(rows, column, encoder)
+    return _Pipeline(rows, column, encoder, cache if encoder.cached else None, progress).run()
+
+
+def _describe_numbers(rows: Rows, column: str, encoder: Encoder) -> Described:
+    values, row, broken = rows.array(column, getattr(encoder, "width_", None))
+    item = np.zeros(len(row), np.int64)
+    described = encoder.describe(values) if len(row) else values
+    return Described(described, row, item, len(rows), tuple(broken), _row_keys(values))
+
+
+def _row_keys(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """(n,) a 64-bit key of each row's bits: a random linear hash, equal for equal rows."""
+    bits = np.ascontiguousarray(values).view(np.uint32).astype(np.uint64)
+    factors = np.random.default_rng(0).integers(1, 2**63, size=bits.shape[1], dtype=np.uint64) | np.uint64(1)
+    with np.errstate(over="ignore"):
+        mixed = (bits * factors).sum(axis=1, dtype=np.uint64)
+        mixed ^= mixed >> np.uint64(29)
+        return (mixed * np.uint64(0xBF58476D1CE4E5B9)).view(np.int64)
+
+
+@dataclass
+class _Batch:
+    """Loaded cells: their keys, what the cache had, and the others decoded, by key."""
+
+    cells: list[Cell]
+    keys: list[int | None] = field(default_factory=list)
+    known: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    fresh: dict[int, Any] = field(default_factory=dict)
+    broken: list[Broken] = field(default_factory=list)
+
+
+class _Pipeline:
+    """One run over one column. Worker threads prepare batches ahead of the encoder, in order."""
+
+    def __init__(
+        self, rows: Rows, column: str, encoder: Encoder, cache: Cache | None, progress: Progress | None
+    ) -> None:
+        self.rows, self.column, self.encoder = rows, column, encoder
+        self.cache, self.progress = cache, progress
+        self.modality = rows.schema[column].modality
+        self.identity = encoder.identity() if cache is not None else ""
+        self.place: dict[int, int] = {}  # content key: place among the values
+        self.chunks: list[Values] = []
+        self.kept: list[tuple[int, int, int]] = []  # row, item, key
+        self.broken: list[Broken] = []
+
+    def run(self) -> Described:
+        cells = self._cells()
+        batches = iter(lambda: list(islice(cells, BATCH.get(self.modality, MEDIA_BATCH))), [])
+        for batch in _ahead(self._prepare, batches):
+            self._encode(batch)
+            self._note(batch)
+        return self._gathered()
+
+    def _cells(self) -> Iterator[Cell]:
+        if self.modality != "category":
+            return self.rows.cells(self.column)
+        values = enumerate(self.rows.values(self.column))
+        return (Cell(row, 0, value, "") for row, value in values if value is not None)
+
+    def _prepare(self, cells: list[Cell]) -> _Batch:
+        batch = _Batch(cells)
+        loaded: dict[int, Any] = {}
+        for cell in cells:
+            try:
+                value = self._loaded(cell)
+                key = media.content_key(self.modality, value)
+                loaded[key] = value
+                batch.keys.append(key)
+            except BrokenCell as problem:
+                self._break(batch, cell, problem)
+        if self.cache is not None:
+            batch.known = self.cache.get(self.identity, list(loaded))
+        self._decode(batch, {key: value for key, value in loaded.items() if key not in batch.known})
+        return batch
+
+    def _loaded(self, cell: Cell) -> Any:
+        return media.load_bytes(cell.value) if self.modality in ("image", "sound") else cell.value
+
+    def _decode(self, batch: _Batch, loaded: dict[int, Any]) -> None:
+        failed: dict[int, BrokenCell] = {}
+        for key, value in loaded.items():
+            try:
+                batch.fresh[key] = value if self.modality == "category" else media.decode(self.modality, value)
+            except BrokenCell as problem:
+                failed[key] = problem
+        for i, (cell, key) in enumerate(zip(batch.cells, batch.keys, strict=True)):
+            if key in failed:
+                self._break(batch, cell, failed[key], i)
+
+    def _break(self, batch: _Batch, cell: Cell, problem: BrokenCell, place: int | None = None) -> None:
+        batch.broken.append(Broken(cell.row, self.column, cell.item, cell.source, problem.what))
+        if place is None:
+            batch.keys.append(None)
+        else:
+            batch.keys[place] = None
+
+    def _encode(self, batch: _Batch) -> None:
+        new = [key for key in batch.fresh if key not in self.place]
+        if new:
+            values = self._described([batch.fresh[key] for key in new])
+            self._keep(new, values)
+            if self.cache is not None:
+                self.cache.put(self.identity, new, np.asarray(values))
+        known = [key for key in batch.known if key not in self.place]
+        if known:
+            self._keep(known, np.stack([batch.known[key] for key in known]))
+
+    def _described(self, cells: list[Any]) -> Values:
+        values = self.encoder.describe(cells)
+        if not isinstance(values, np.ndarray):
+            return values
+        return _checked(values, len(cells), self.encoder, f"column {self.column!r}")
+
+    def _keep(self, keys: list[int], values: Values) -> None:
+        for key in keys:
+            self.place[key] = len(self.place)
+        self.chunks.append(values)
+
+    def _note(self, batch: _Batch) -> None:
+        self.broken += batch.broken
+        for cell, key in zip(batch.cells, batch.keys, strict=True):
+            if key is not None:
+                self.kept.append((cell.row, cell.item, key))
+        if self.progress is not None:
+            self.progress(batch.cells[-1].row + 1, len(self.rows), self.column)
+
+    def _gathered(self) -> Described:
+        row, item, key = np.array(self.kept, np.int64).reshape(-1, 3).T
+        order = [self.place[k] for k in key.tolist()]
+        if self.progress is not None:
+            self.progress(len(self.rows), len(self.rows), self.column)
+        return Described(_stacked(self.chunks, order, self), row, item, len(self.rows), tuple(self.broken), key)
+
+
+def _stacked(chunks: list[Values], order: list[int], run: _Pipeline) -> Values:
+    if not chunks:
+        return np.zeros((0, 0), np.float32)
+    if isinstance(chunks[0], list):
+        flat = [value for chunk in chunks for value in chunk]
+        return [flat[i] for i in order]
+    widths = {np.asarray(chunk).shape[1] for chunk in chunks}
+    if len(widths) > 1:
+        raise EncoderError(
+            f"vectors of different widths {sorted(widths)}",
+            where=f"{type(run.encoder).__name__} on column {run.column!r}",
+            hint="Did the encoder change under one name? chiasm cache --clear empties the cache.",
+        )
+    values = np.concatenate(chunks)
+    return values if order == list(range(len(values))) else values[order]
+
+
+def _ahead(prepare: Callable[[list[Cell]], _Batch], batches: Iterable[list[Cell]]) -> Iterator[_Batch]:
+    """Prepared batches in order, a few of them being prepared while one is used."""
+    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="chiasm-decode")
+    waiting: deque[Future[_Batch]] = deque()
+    try:
+        for cells in batches:
+            waiting.append(pool.submit(prepare, cells))
+            if len(waiting) > WORKERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _checked(values: Any, count: int, encoder: Encoder, where: str) -> NDArray[np.float32]:
+    array = np.asarray(values, np.float32)
+    name = f"{type(encoder).__name__}, {where}"
+    if array.ndim != 2 or len(array) != count:
+        raise EncoderError(f"expected ({count}, d), got {array.shape}", where=name)
+    if not np.isfinite(array).all():
+        raise EncoderError("it gave NaN or infinity", where=name)
+    return array

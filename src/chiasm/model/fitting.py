@@ -1,0 +1,186 @@
+"""Fitting: rows → encode → align → fuse → index → judge, tuned and scored on parts held out from learning."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chiasm import plugins
+from chiasm.align.hubness import Hubness
+from chiasm.align.linear import LinearAligner
+from chiasm.align.moments import Moments
+from chiasm.align.tune import Tuning, tune
+from chiasm.encode.cache import Cache
+from chiasm.encode.encoder import Encoder
+from chiasm.encode.engine import Described, describe_column
+from chiasm.encode.features import Features
+from chiasm.errors import DataError, UsageError
+from chiasm.judge.relevance import relevance
+from chiasm.judge.scoreboard import Report
+from chiasm.model.judging import Baselines, judge
+from chiasm.model.parts import Parts, hold_out
+from chiasm.model.space import Progress, Space
+from chiasm.rows.modality import SPACE
+from chiasm.rows.rows import Rows
+
+BANK = 10_000
+"""Training items of a column that stand for its queries when hubs are looked for."""
+
+Encoders = Mapping[str, "str | Encoder | Callable[..., Any]"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What fitting gives: the space, its baselines, its scoreboard, and what it did."""
+
+    space: Space
+    baselines: Baselines
+    features: dict[str, Features]
+    parts: Parts
+    tuning: Tuning
+    report: Report | None
+    notes: list[str] = field(default_factory=list)
+
+
+def fit_space(
+    rows: Rows,
+    *,
+    target: str | None,
+    encoders: Encoders,
+    align: str | LinearAligner,
+    fuse: str,
+    dim: int,
+    by: str | None,
+    seed: int,
+    cache: Cache | None,
+    progress: Progress | None,
+) -> Fitted:
+    """Learn a space from rows, tune it on one held-out part, score it on another, refit it on all."""
+    notes: list[str] = []
+    chosen = choose_encoders(rows, encoders, target)
+    described = _describe(rows, chosen, cache, progress)
+    present = {c: np.isin(np.arange(len(rows)), d.row) for c, d in described.items()}
+    parts = hold_out(rows, present, by, seed)
+    features = _encode(described, chosen, parts, notes)
+    labels = None if target is None else rows.values(target)
+    stage = _Stage(features, labels, parts)
+
+    aligner = _aligner(align, dim)
+    stage.align(aligner, "fit")
+    tuning = stage.tune(aligner, seed)
+    fusion = plugins.get("fuse", fuse)()
+    kept = {c: chosen[c] for c in features}
+    report = None
+    if len(parts.score):
+        stage.align(aligner, "fit", "tune")
+        trial = Space(kept, aligner, stage.hubness(aligner, tuning, ("fit", "tune"), seed), fusion)
+        baselines = Baselines.of(stage.moments("fit", "tune"), dim)
+        wanted = None if labels is None else [labels[i] for i in parts.score]
+        report = judge(trial, baselines, stage.part(parts.score), wanted, target, seed)
+    else:
+        notes.append("Too few rows to hold any out: nothing was tuned, and how good this is nobody knows.")
+    stage.align(aligner, "fit", "tune", "score")
+    space = Space(kept, aligner, stage.hubness(aligner, tuning, ("fit", "tune", "score"), seed), fusion)
+    return Fitted(space, Baselines.of(stage.moments("fit", "tune", "score"), dim), features, parts, tuning, report, notes)
+
+
+def choose_encoders(rows: Rows, named: Encoders, target: str | None) -> dict[str, Encoder]:
+    """An encoder for each column that joins the space: those named, and the default of every other that may."""
+    for column in [*named, *([target] if target is not None else [])]:
+        rows.schema[column]
+    joining = [c for c in rows.schema.of(*SPACE) if c != target]
+    chosen = {c: plugins.encoder(named.get(c), rows.schema[c].modality) for c in sorted({*joining, *named})}
+    if len(chosen) < 2:
+        kinds = ", ".join(f"{c.name} ({c.modality})" for c in rows.schema.columns)
+        raise DataError(
+            f"a space needs two columns of {', '.join(sorted(SPACE))}; the columns are {kinds}",
+            hint="--as COL=MODALITY reads a column otherwise, --encoder COL=onehot brings a category in.",
+        )
+    return chosen
+
+
+def _describe(
+    rows: Rows, encoders: Mapping[str, Encoder], cache: Cache | None, progress: Progress | None
+) -> dict[str, Described]:
+    return {
+        column: describe_column(rows, column, encoder, cache=cache, progress=progress)
+        for column, encoder in encoders.items()
+    }
+
+
+def _encode(
+    described: Mapping[str, Described], encoders: Mapping[str, Encoder], parts: Parts, notes: list[str]
+) -> dict[str, Features]:
+    """Fit every encoder on the rows learned from, and encode all rows with it."""
+    features = {}
+    for column, whole in described.items():
+        learned = whole.take(parts.fit)
+        if not len(learned.row):
+            notes.append(f"Column {column!r} has nothing usable to learn from and is left out.")
+            continue
+        encoders[column].fit(learned.values)
+        features[column] = whole.features(encoders[column])
+    if len(features) < 2:
+        broken = [str(b) for d in described.values() for b in d.broken[:2]]
+        raise DataError(
+            f"fewer than two columns have anything usable ({', '.join(features) or 'none'} has)",
+            hint=f"Broken: {'; '.join(broken)}." if broken else "Are the cells empty?",
+        )
+    return features
+
+
+def _aligner(align: str | LinearAligner, dim: int) -> LinearAligner:
+    if isinstance(align, str):
+        found: LinearAligner = plugins.get("align", align)(dim=dim)
+        return found
+    if not isinstance(align, LinearAligner):
+        raise UsageError(f"align is a name or an aligner, got {type(align).__name__}")
+    return align
+
+
+class _Stage:
+    """Features, labels and second moments of the parts, so that parts are put together without a second pass."""
+
+    def __init__(self, features: Mapping[str, Features], labels: list[Any] | None, parts: Parts) -> None:
+        self.features, self.labels, self.parts = features, labels, parts
+        self._moments = {
+            name: Moments.of(self.part(places)) for name, places in vars(parts).items() if len(places)
+        }
+
+    def part(self, places: Any) -> dict[str, Features]:
+        return {c: f.take(places) for c, f in self.features.items()}
+
+    def places(self, *names: str) -> Any:
+        return np.sort(np.concatenate([getattr(self.parts, name) for name in names]))
+
+    def moments(self, *names: str) -> Moments:
+        found = [self._moments[name] for name in names if name in self._moments]
+        return sum(found[1:], start=found[0])
+
+    def align(self, aligner: LinearAligner, *names: str) -> None:
+        places = self.places(*names)
+        labels = None if self.labels is None else [self.labels[i] for i in places]
+        aligner.fit_labelled(self.moments(*names), self.part(places), labels)
+
+    def tune(self, aligner: LinearAligner, seed: int) -> Tuning:
+        if not len(self.parts.tune):
+            return Tuning()
+        valid, bank = self.part(self.parts.tune), self.part(self.parts.fit)
+        valid = {c: f for c, f in valid.items() if c in aligner.maps_}
+        labels = None if self.labels is None else [self.labels[i] for i in self.parts.tune]
+        right = {
+            (q, a): relevance(valid[q], valid[a], labels).tocsr() for q, a in itertools.permutations(valid, 2)
+        }
+        return tune(aligner, self.moments("fit"), valid, bank, right, seed)
+
+    def hubness(self, aligner: LinearAligner, tuning: Tuning, names: tuple[str, ...], seed: int) -> Hubness:
+        rng = np.random.default_rng(seed)
+        bank = {}
+        for column, f in self.part(self.places(*names)).items():
+            some = np.sort(rng.permutation(len(f.values))[:BANK])
+            bank[column] = aligner.project(column, f.values[some])
+        return Hubness().fit(bank, tuning.hubness)

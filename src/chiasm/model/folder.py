@@ -1,0 +1,144 @@
+"""A model as a folder: JSON, safetensors, Parquet and index files, with their hashes in the manifest."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from chiasm import plugins, storage
+from chiasm.align.hubness import Hubness
+from chiasm.align.linear import Ridge
+from chiasm.encode.call import Function
+from chiasm.errors import Broken, ChiasmError, FolderError
+from chiasm.index import Gallery
+from chiasm.judge.scoreboard import Report
+from chiasm.model.judging import Baselines
+from chiasm.model.model import Model
+from chiasm.model.space import Space
+from chiasm.rows.rows import Rows
+
+LIBRARIES = ("chiasm", "numpy", "scipy", "scikit-learn", "pyarrow", "faiss-cpu", "Pillow", "soundfile")
+
+
+def save(model: Model, path: Path, *, overwrite: bool, copy_media: bool) -> Path:
+    """Write a model folder aside and put it in its place; `copy_media` embeds the media of its rows."""
+    with storage.new_folder(path, overwrite=overwrite) as folder:
+        rows = model.rows.copy_media() if copy_media else model.rows.without_media()
+        rows.to_parquet(folder / "rows.parquet")
+        storage.write_tree(folder, "stages", _stages(model))
+        for i, column in enumerate(sorted(model.galleries)):
+            place = folder / "index" / str(i)
+            place.mkdir(parents=True)
+            model.galleries[column].save(place)
+        storage.write_tree(folder, "facts", model.facts)
+        if model.report is not None:
+            storage.write_json(folder / "report.json", model.report.to_json())
+        storage.write_manifest(folder, _about(model))
+    return path
+
+
+def load_model(path: Path, encoders: Mapping[str, Any]) -> Model:
+    """Read a model folder; FolderError where it is damaged, foreign or of another format."""
+    path = path.expanduser()
+    manifest = storage.read_manifest(path)
+    try:
+        stages = storage.read_tree(path, "stages")
+        galleries = {c: Gallery.load(path / "index" / str(i)) for i, c in enumerate(manifest["columns"])}
+        report = storage.read_json(path / "report.json") if (path / "report.json").is_file() else None
+        return Model(
+            space=_space(stages, encoders),
+            rows=Rows.from_parquet(path / "rows.parquet"),
+            galleries=galleries,
+            baselines=_baselines(stages["baselines"]),
+            report=None if report is None else Report.from_json(report),
+            facts=storage.read_tree(path, "facts"),
+            notes=tuple(manifest["notes"]),
+            broken=tuple(Broken(**one) for one in manifest["broken"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, ChiasmError):
+            raise
+        raise FolderError(f"the folder is damaged: {error!r}", where=str(path), hint="Fit again.") from error
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the libraries that had a say in a model."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _about(model: Model) -> dict[str, Any]:
+    return {
+        "chiasm": versions().get("chiasm", ""),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "rows": len(model.rows),
+        "columns": sorted(model.galleries),
+        "schema": model.schema.to_json(),
+        "seed": model.facts.get("seed"),
+        "versions": model.facts.get("versions", {}),
+        "notes": list(model.notes),
+        "broken": [asdict(one) for one in model.broken],
+    }
+
+
+def _stages(model: Model) -> dict[str, Any]:
+    space = model.space
+    return {
+        "encoders": {column: _encoder_record(encoder) for column, encoder in space.encoders.items()},
+        "align": _record("align", space.aligner),
+        "fuse": _record("fuse", space.fusion),
+        "hubness": space.hubness.state(),
+        "baselines": [
+            {"query": q, "answer": a, "params": ridge.get_params(), "state": ridge.state()}
+            for (q, a), ridge in model.baselines.regressions.items()
+        ],
+    }
+
+
+def _record(kind: str, component: Any) -> dict[str, Any]:
+    return {
+        "name": plugins.name_of(kind, component),
+        "params": component.get_params(deep=False),
+        "state": component.state(),
+    }
+
+
+def _encoder_record(encoder: Any) -> dict[str, Any]:
+    if isinstance(encoder, Function):
+        return {"name": "function", "identity": encoder.identity(), "modality": encoder.modality}
+    return {**_record("encode", encoder), "identity": encoder.identity()}
+
+
+def _component(kind: str, record: Mapping[str, Any]) -> Any:
+    return plugins.get(kind, record["name"])(**record["params"]).restore(record["state"])
+
+
+def _encoder(column: str, record: Mapping[str, Any], given: Any) -> Any:
+    if record["name"] != "function":
+        return _component("encode", record)
+    if given is None:
+        raise FolderError(
+            f"the encoder of column {column!r} was a function, which a folder cannot hold",
+            hint=f"chiasm.load(path, encoders={{{column!r}: function}}) gives it back.",
+        )
+    return plugins.encoder(given, record["modality"])
+
+
+def _space(stages: Mapping[str, Any], given: Mapping[str, Any]) -> Space:
+    encoders = {c: _encoder(c, record, given.get(c)) for c, record in stages["encoders"].items()}
+    aligner = _component("align", stages["align"])
+    return Space(encoders, aligner, Hubness().restore(stages["hubness"]), _component("fuse", stages["fuse"]))
+
+
+def _baselines(records: list[dict[str, Any]]) -> Baselines:
+    return Baselines({(r["query"], r["answer"]): Ridge(**r["params"]).restore(r["state"]) for r in records})

@@ -1,0 +1,69 @@
+"""Judging a space on rows: every direction of every pair, through the index and correction that search uses."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.align.linear import Ridge
+from chiasm.align.moments import Moments
+from chiasm.encode.features import Features
+from chiasm.judge.relevance import relevance
+from chiasm.judge.scoreboard import Report, direction
+from chiasm.metrics import blocks
+from chiasm.model.space import Space
+
+
+@dataclass(frozen=True, eq=False)
+class Baselines:
+    """What a plain ridge regression from the query column to the answer column reaches, pair by pair."""
+
+    regressions: Mapping[tuple[str, str], Ridge]
+
+    @classmethod
+    def of(cls, moments: Moments, dim: int) -> Baselines:
+        """One regression for each direction whose columns share rows."""
+        pairs = [p for p in itertools.permutations(moments.columns, 2) if moments.pairs(*p) >= 2]
+        return cls({(q, a): Ridge(dim, target=a).fit_moments(moments.only(q, a)) for q, a in pairs})
+
+    def scores(self, query: str, asked: Features, answer: str, given: Features) -> Iterator[NDArray[np.float32]] | None:
+        """Blocks (t, g) of its cosines, query by query; None where the columns were never seen together."""
+        model = self.regressions.get((query, answer))
+        if model is None:
+            return None
+        left, right = model.project(query, asked.values), model.project(answer, given.values)
+        return (left[rows] @ right.T for rows in blocks(len(left), len(right)))
+
+
+def judge(
+    space: Space,
+    baselines: Baselines,
+    features: Mapping[str, Features],
+    labels: Sequence[Any] | None,
+    target: str | None,
+    seed: int,
+) -> Report:
+    """The scoreboard of a space on features of rows it did not learn from.
+
+    labels : (n,) where given, rows of equal label are right answers too; `target` names them.
+    """
+    vectors = space.project(features)
+    galleries = space.galleries(vectors)
+    rows = next(iter(features.values())).n
+    scored, silent = [], []
+    for query, answer in itertools.permutations(sorted(vectors), 2):
+        if not len(vectors[query].row) or not len(vectors[answer].row):
+            silent.append(f"{query} → {answer}: nothing to score, a column is empty here.")
+            continue
+        right = relevance(vectors[query], vectors[answer], labels)
+        plain = baselines.scores(query, features[query], answer, features[answer])
+        scored.append(direction(query, vectors[query], galleries[answer], {query: 1.0}, right, plain, seed))
+    meaning = "an item of the same row, or one of the same content"
+    if labels is not None:
+        meaning = f"an item of the same row, or of a row with the same {target}"
+    return Report.of(scored, rows, meaning, silent)

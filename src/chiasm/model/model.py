@@ -1,0 +1,249 @@
+"""The model: one object that searches, evaluates, draws, grows and is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.align.linear import LinearAligner
+from chiasm.encode.cache import Cache
+from chiasm.encode.features import Features
+from chiasm.errors import Broken, DataError, UsageError, did_you_mean
+from chiasm.index import Gallery
+from chiasm.judge.scoreboard import Report
+from chiasm.model.fitting import Encoders, Fitted, fit_space
+from chiasm.model.judging import Baselines, judge
+from chiasm.model.query import DISLIKE, Hit, Part, Question
+from chiasm.model.space import Progress, Space
+from chiasm.rows.readers import read
+from chiasm.rows.rows import Rows
+from chiasm.rows.schema import Schema
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A fitted space with the rows it has indexed.
+
+    rows : the indexed rows;  galleries : {column: its items in the space};  report : the scoreboard on rows that
+    were held out while fitting, None where there were too few;  facts : seed, target, tuning, parts, versions;
+    notes : what fitting has to say;  broken : the cells that could not be used, by place among the rows fitted.
+    """
+
+    space: Space
+    rows: Rows
+    galleries: Mapping[str, Gallery]
+    baselines: Baselines
+    report: Report | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    broken: tuple[Broken, ...] = ()
+
+    @property
+    def schema(self) -> Schema:
+        """What each column holds."""
+        return self.rows.schema
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the space."""
+        return self.space.columns
+
+    def __repr__(self) -> str:
+        return f"Model({len(self.rows):,} rows; {', '.join(self.columns)})"
+
+    def read(self, source: Any) -> Rows:
+        """Rows of a source, read as this model's schema says."""
+        if isinstance(source, Rows) and source.schema != self.schema:
+            return replace(read(source.table.drop_columns(["__row__"]), schema=self.schema), base=source.base)
+        return read(source, schema=self.schema)
+
+    def search(
+        self,
+        query: Mapping[str, Any] | None = None,
+        find: str | None = None,
+        k: int = 5,
+        *,
+        where: str | None = None,
+        data: Any = None,
+        like: Sequence[str | int] = (),
+        unlike: Sequence[str | int] = (),
+        cache: Cache | None = None,
+    ) -> list[Hit]:
+        """The k items nearest to a query of one or several columns, best first.
+
+        query : {column: a text, a path, bytes, a vector};  find : the answer's column, None means every column.
+        where : a filter on the rows, such as 'site == "north" and year > 2020'.
+        data : another collection to search instead of the indexed rows.
+        like, unlike : ids of indexed rows to be near to, or away from; they are not among the answers.
+        """
+        if k < 1:
+            raise UsageError(f"k must be 1 or more, got {k}")
+        self._check_find(find)
+        parts = self._asked(query or {}, cache) + self._rows_like(like, 1.0) + self._rows_like(unlike, DISLIKE)
+        question = Question.of(parts)
+        rows, galleries = (self.rows, self.galleries) if data is None else self._other(data, cache)
+        wanted = np.ones(len(rows), bool) if where is None else rows.where(where)
+        if data is None:
+            wanted[[self._place(i) for i in (*like, *unlike)]] = False
+        hits: list[Hit] = []
+        for column in self.columns if find is None else [find]:
+            if column in galleries:
+                gallery = galleries[column]
+                allowed = None if wanted.all() else wanted[gallery.row]
+                hits += question.ask(gallery, rows.ids, k, allowed)
+        return sorted(hits, key=lambda hit: -hit.score)[:k]
+
+    def evaluate(self, data: Any, *, seed: int = 0, cache: Cache | None = None, progress: Progress | None = None) -> Report:
+        """The scoreboard on other rows; an item of the same row is right, or of the same target where there is one."""
+        rows = self.read(data)
+        features = self.space.features(rows, cache, progress)
+        target = self.facts.get("target")
+        labels = rows.values(target) if target is not None else None
+        return judge(self.space, self.baselines, features, labels, target, seed)
+
+    def add(self, data: Any, *, cache: Cache | None = None, progress: Progress | None = None) -> Model:
+        """A model that has indexed more rows; nothing is refitted."""
+        more = self.read(data)
+        rows = Rows.concat(self.rows, more)
+        vectors = self.space.project(self.space.features(more, cache, progress))
+        galleries = dict(self.galleries)
+        for column, f in vectors.items():
+            losses = self.space.hubness.penalties(column, f.values)
+            galleries[column] = galleries[column].append(f.values, f.row + len(self.rows), f.item, losses)
+        return replace(self, rows=rows, galleries=galleries)
+
+    def remove(self, ids: Sequence[str | int]) -> Model:
+        """A model without some of its indexed rows; nothing is refitted."""
+        gone = np.array([self._place(i) for i in ids], np.int64)
+        keep = np.ones(len(self.rows), bool)
+        keep[gone] = False
+        if not keep.any():
+            raise DataError("no row would be left")
+        place = np.cumsum(keep) - 1
+        left = {c: g.remove(gone) for c, g in self.galleries.items()}
+        galleries = {c: replace(g, row=place[g.row]) for c, g in left.items()}
+        return replace(self, rows=self.rows[keep], galleries=galleries)
+
+    def vectors(self) -> dict[str, Features]:
+        """{column: its indexed items in the space}."""
+        n = len(self.rows)
+        return {c: Features(np.asarray(g.vectors), g.row, g.item, n) for c, g in self.galleries.items()}
+
+    def save(self, path: str | Path, *, overwrite: bool = False, copy_media: bool = False) -> Path:
+        """Write the model folder: text and references, or with `copy_media` the media too."""
+        from chiasm.model.folder import save
+
+        return save(self, Path(path), overwrite=overwrite, copy_media=copy_media)
+
+    def _check_find(self, find: str | None) -> None:
+        if find is not None and find not in self.columns:
+            raise UsageError(f"no column called {find!r} to find", hint=did_you_mean(find, self.columns))
+
+    def _asked(self, query: Mapping[str, Any], cache: Cache | None) -> list[Part]:
+        for column in query:
+            if column not in self.columns:
+                raise UsageError(f"column {column!r} is not in the space", hint=did_you_mean(column, self.columns))
+        if not query:
+            return []
+        rows = read([dict(query)], schema=self.schema)
+        vectors = self.space.project(self.space.features(rows, cache))
+        parts = []
+        for column in query:
+            f = vectors[column]
+            if f.broken:
+                raise DataError(f.broken[0].why, where=f"query {column}={query[column]!s:.200}")
+            if len(f.row):
+                mean = f.values.mean(axis=0)
+                vector = mean / max(float(np.linalg.norm(mean)), 1e-12)
+                parts.append(Part(column, self.space.fusion.weight(column), vector, {column: 1.0}))
+        return parts
+
+    def _rows_like(self, ids: Sequence[str | int], weight: float) -> list[Part]:
+        if not ids:
+            return []
+        fused = self.space.fuse(self.galleries, len(self.rows))
+        verb = "like" if weight > 0 else "unlike"
+        parts = []
+        for i in ids:
+            place = self._place(i)
+            if np.isnan(fused[place]).any():
+                raise DataError(f"row {i!r} has nothing in the space", hint="Its cells are absent or broken.")
+            columns = [c for c, g in self.galleries.items() if (g.row == place).any()]
+            parts.append(Part(f"{verb} {i}", weight, fused[place], {c: 1 / len(columns) for c in columns}))
+        return parts
+
+    def _place(self, row: str | int) -> int:
+        """The place of an id among the indexed rows."""
+        if str(row) not in self._places:
+            raise UsageError(f"no indexed row has the id {str(row)!r}", hint=did_you_mean(str(row), self.rows.ids[:1000]))
+        return self._places[str(row)]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.rows.ids)}
+
+    def _other(self, data: Any, cache: Cache | None) -> tuple[Rows, dict[str, Gallery]]:
+        rows = self.read(data)
+        vectors = self.space.project(self.space.features(rows, cache))
+        return rows, self.space.galleries(vectors, like=self.galleries)
+
+
+def fit(
+    data: Any,
+    *,
+    target: str | None = None,
+    encoders: Encoders | None = None,
+    modalities: Mapping[str, str] | None = None,
+    align: str | LinearAligner = "cca",
+    fuse: str = "mean",
+    dim: int = 256,
+    by: str | None = None,
+    seed: int = 0,
+    cache: Cache | None = None,
+    progress: Progress | None = None,
+) -> Model:
+    """Fit a model on rows, or on anything `chiasm.read` reads.
+
+    target : a column that is kept out of the space; rows of equal target are right answers to each other, and
+    supervised aligners learn from it.
+    encoders : {column: a name, a model folder or file, an Encoder, or a function of a list of cells}.
+    align : 'cca', 'ridge', 'procrustes', 'semantic', or an aligner;  fuse : 'mean';  dim : width of the space.
+    by : a column of groups that are held out whole.
+    cache : where features are kept; None takes the user's cache folder.
+    """
+    rows = read(data, modalities=modalities)
+    fitted = fit_space(
+        rows, target=target, encoders=encoders or {}, align=align, fuse=fuse, dim=dim, by=by, seed=seed,
+        cache=cache, progress=progress,
+    )  # fmt: skip
+    galleries = fitted.space.galleries(fitted.space.project(fitted.features))
+    return Model(
+        fitted.space, rows, galleries, fitted.baselines, fitted.report, _facts(fitted, rows, target, seed),
+        tuple(fitted.notes), tuple(b for f in fitted.features.values() for b in f.broken),
+    )  # fmt: skip
+
+
+def _facts(fitted: Fitted, rows: Rows, target: str | None, seed: int) -> dict[str, Any]:
+    from chiasm.model.folder import versions
+
+    return {
+        "seed": seed,
+        "target": target,
+        "tuned": fitted.tuning.params,
+        "hubness": fitted.tuning.hubness,
+        "trained_rows": fitted.parts.numbers(rows),
+        "versions": versions(),
+    }
+
+
+def load(path: str | Path, *, encoders: Mapping[str, Any] | None = None) -> Model:
+    """Read a model folder; `encoders` gives back the functions that a folder cannot hold."""
+    from chiasm.model.folder import load_model
+
+    return load_model(Path(path), encoders or {})

@@ -1,0 +1,114 @@
+"""Components by name: one table of strings, plus what installed packages offer as entry points.
+
+Nothing is imported to be registered. A package adds a component by an entry point in the group
+`chiasm.encode`, `chiasm.align` or `chiasm.fuse`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from pathlib import Path, PurePath
+from typing import Any
+
+from chiasm.errors import UsageError, did_you_mean
+
+BUILT_IN = {
+    "encode": {
+        "lexical": "chiasm.encode.text:Lexical",
+        "gradients": "chiasm.encode.image:Gradients",
+        "logmel": "chiasm.encode.sound:LogMel",
+        "vector": "chiasm.encode.vector:Vector",
+        "hellinger": "chiasm.encode.vector:Hellinger",
+        "onehot": "chiasm.encode.table:OneHot",
+        "standard": "chiasm.encode.table:Standard",
+        "onnx": "chiasm.encode.onnx:OnnxImage",
+        "text-model": "chiasm.encode.pretrained:TextModel",
+        "image-model": "chiasm.encode.pretrained:ImageModel",
+        "sound-model": "chiasm.encode.pretrained:SoundModel",
+        "function": "chiasm.encode.call:Function",
+    },
+    "align": {
+        "cca": "chiasm.align.linear:CCA",
+        "ridge": "chiasm.align.linear:Ridge",
+        "procrustes": "chiasm.align.linear:Procrustes",
+        "semantic": "chiasm.align.semantic:Semantic",
+    },
+    "fuse": {"mean": "chiasm.fuse.mean:Mean"},
+}
+
+
+def names(kind: str) -> list[str]:
+    """The names of all components of a kind: 'encode', 'align' or 'fuse'."""
+    return sorted({*BUILT_IN[kind], *(point.name for point in entry_points(group=f"chiasm.{kind}"))})
+
+
+def get(kind: str, name: str) -> type[Any]:
+    """The class called `name`; UsageError with a suggestion where there is none."""
+    if name in BUILT_IN[kind]:
+        module, _, attribute = BUILT_IN[kind][name].partition(":")
+        found: type[Any] = getattr(importlib.import_module(module), attribute)
+        return found
+    for point in entry_points(group=f"chiasm.{kind}"):
+        if point.name == name:
+            loaded: type[Any] = point.load()
+            return loaded
+    raise UsageError(f"no {kind} component called {name!r}", hint=did_you_mean(name, names(kind)))
+
+
+DEFAULTS = {
+    "text": "lexical",
+    "image": "gradients",
+    "sound": "logmel",
+    "vector": "vector",
+    "category": "onehot",
+    "number": "standard",
+}
+
+
+def encoder(named: Any, modality: str) -> Any:
+    """An encoder for a column of this modality.
+
+    named : None for the default, a name, a JSON file that states an ONNX model, a model's folder or its name on
+    the hub, an Encoder, or a function of a list of cells.
+    """
+    if named is None:
+        return _default(modality)
+    if not isinstance(named, str | PurePath):
+        return named if hasattr(named, "describe") else get("encode", "function")(named, modality)
+    text = str(named)
+    if text in names("encode"):
+        return get("encode", text)()
+    if text.endswith(".json"):
+        return get("encode", "onnx").from_json(text)
+    if text.endswith(".onnx"):
+        raise UsageError(
+            "an ONNX file does not say how its input is made",
+            where=text,
+            hint='State it in a JSON file: {"model": "FILE.onnx", "size": 224, "mean": 128, "scale": 128}.',
+        )
+    if f"{modality}-model" in BUILT_IN["encode"] and ("/" in text or Path(text).expanduser().is_dir()):
+        return get("encode", f"{modality}-model")(text)
+    raise UsageError(f"no encoder called {text!r}", hint=did_you_mean(text, names("encode")))
+
+
+def _default(modality: str) -> Any:
+    if modality not in DEFAULTS:
+        raise UsageError(f"no encoder takes {modality}", hint="Read the column otherwise with --as COL=MODALITY.")
+    return get("encode", DEFAULTS[modality])()
+
+
+def name_of(kind: str, component: Any) -> str:
+    """The name under which a component's class is known; UsageError where it is not."""
+    cls = type(component)
+    path = f"{cls.__module__}:{cls.__qualname__}"
+    for name, known in BUILT_IN[kind].items():
+        if known == path:
+            return name
+    for point in entry_points(group=f"chiasm.{kind}"):
+        if point.value == path:
+            return point.name
+    raise UsageError(
+        f"{cls.__qualname__} has no name here, so a model with it cannot be saved",
+        hint=f"Offer it as an entry point in the group 'chiasm.{kind}'.",
+    )
