@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chiasm.errors import FolderError, ShapeError, UsageError
 from chiasm.index import Gallery
-from chiasm.index.neighbours import inverted_file, nearest, perturbed, recall
+from chiasm.index.neighbours import Filter, inverted_file, nearest, perturbed, recall
 
 
 def unit(values):
@@ -88,7 +88,7 @@ def test_approximate_finds_what_exact_finds_filters_included(large):
     extended = large.extend(asked, {"caption": 1.0})
     for share in (1.0, 0.6, 0.4):
         allowed = np.random.default_rng(1).random(6000) < share
-        truth = nearest(extended, large.matrix, 10, allowed)[1]
+        truth = nearest(extended, large.matrix, 10, Filter.of(allowed))[1]
         assert recall(large.search(asked, 10, {"caption": 1.0}, allowed)[1], truth) > 0.97
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from chiasm.checks import check_matrix, check_range
 from chiasm.errors import FolderError, ShapeError, UsageError
 from chiasm.index.neighbours import (
+    Filter,
     Found,
     Vectors,
     inverted_file,
@@ -116,27 +118,37 @@ class Gallery:
         asked[:, : self.dim] = queries
         if mix:
             asked[:, self.dim :] = [-mix.get(name, 0.0) for name in self.columns]
-        if not np.isfinite(asked).all():
+        if not math.isfinite(np.vdot(asked, asked)):  # one number to look at, not q × dim
             raise ShapeError("a query holds NaN or infinity", where="queries", hint="Leave absent rows out.")
         return asked
 
-    def search(self, queries: Vectors, k: int, mix: Mix | None = None, allowed: Mask | None = None) -> Found:
+    def filter(self, allowed: Mask) -> Filter:
+        """The mask (N,) made ready, for many searches under one filter."""
+        if allowed.dtype != np.bool_ or allowed.shape != (len(self),):
+            what = f"expected a mask ({len(self)},), got {allowed.dtype} {allowed.shape}"
+            raise ShapeError(what, where="allowed")
+        return Filter.of(allowed, self.ivf)
+
+    def search(
+        self, queries: Vectors, k: int, mix: Mix | None = None, allowed: Mask | Filter | None = None
+    ) -> Found:
         """The best items of each query (q, dim): scores (q, k'), highest first, and positions (q, k').
 
-        allowed : (N,) True where an item may be found. k' = min(k, items allowed), never fewer.
+        allowed : (N,) True where an item may be found, or its `filter`. k' = min(k, allowed), never fewer.
         """
         check_range(k, "k", 1)
         asked = self.extend(queries, mix)
-        count = len(self) if allowed is None else self._count(allowed)
+        chosen = self.filter(allowed) if isinstance(allowed, np.ndarray) else allowed
+        count = len(self) if chosen is None else chosen.count
         k = min(k, count)
         if k == 0 or not len(asked):
             return np.empty((len(asked), k), np.float32), np.empty((len(asked), k), np.int64)
         if self.ivf is None or count <= FEW:
-            return nearest(asked, self.matrix, k, allowed)
-        scores, found = visited(self.ivf, asked, k, allowed, count)
-        short = found[:, -1] < 0
-        if short.any():
-            scores[short], found[short] = nearest(asked[short], self.matrix, k, allowed)
+            return nearest(asked, self.matrix, k, chosen)
+        scores, found = visited(self.ivf, asked, k, chosen)
+        if found[:, -1].min() < 0:
+            short = found[:, -1] < 0
+            scores[short], found[short] = nearest(asked[short], self.matrix, k, chosen)
         return scores, found
 
     def scores(self, queries: Vectors, mix: Mix | None = None) -> Vectors:
@@ -203,12 +215,6 @@ class Gallery:
             return cls(matrix, row, item, columns, background, str(about["column"]), limit, ivf)
         except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError) as error:
             raise FolderError(f"no readable gallery here ({error})", where=str(path)) from error
-
-    def _count(self, allowed: Mask) -> int:
-        if allowed.dtype != np.bool_ or allowed.shape != (len(self),):
-            what = f"expected a mask ({len(self)},), got {allowed.dtype} {allowed.shape}"
-            raise ShapeError(what, where="allowed")
-        return int(np.count_nonzero(allowed))
 
     def _with(self, matrix: Vectors, row: Places, item: Places) -> Self:
         return replace(self, matrix=matrix, row=row, item=item, ivf=None)._indexed(None, 0)

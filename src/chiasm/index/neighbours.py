@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,63 +25,72 @@ def packed(values: NDArray[Any]) -> Vectors:
     return np.ascontiguousarray(values, np.float32)
 
 
-def nearest(queries: Vectors, matrix: Vectors, k: int, allowed: NDArray[np.bool_] | None = None) -> Found:
+@dataclass(frozen=True, eq=False)
+class Filter:
+    """A mask (N,) made ready for faiss, once for many searches.
+
+    allowed : the mask;  count : how many it allows;  bits : the same, eight rows a byte.
+    selector : what faiss asks, pointing into `bits`;  params : of an inverted file, None without one.
+    """
+
+    allowed: NDArray[np.bool_]
+    count: int
+    bits: NDArray[np.uint8]
+    selector: Any
+    params: Any
+
+    @classmethod
+    def of(cls, allowed: NDArray[np.bool_], ivf: Any = None) -> Filter:
+        """The filter of a mask, which must not change afterwards.
+
+        An inverted file visits more cells the fewer rows are allowed: in proportion, as many must be seen,
+        and thrice that, as those that are left lie farther away. So a filter does not cost recall.
+        """
+        count = int(np.count_nonzero(allowed))
+        bits = np.packbits(allowed, bitorder="little")
+        selector = faiss.IDSelectorBitmap(len(allowed), faiss.swig_ptr(bits))
+        if ivf is None or not count:
+            return cls(allowed, count, bits, selector, None)
+        cells = min(ivf.nlist, -(-3 * ivf.nprobe * len(allowed) // count))
+        return cls(allowed, count, bits, selector, faiss.SearchParametersIVF(nprobe=cells, sel=selector))
+
+
+def nearest(queries: Vectors, matrix: Vectors, k: int, chosen: Filter | None = None) -> Found:
     """Exact: scores (q, k), highest first, and positions (q, k) among the rows of matrix (N, d).
 
-    allowed : (N,) True where a row may be found; at least k are.
+    chosen : the rows that may be found, at least k.
     """
-    if allowed is None:
+    if chosen is None:
         scores, found = faiss.knn(queries, matrix, k, metric=faiss.METRIC_INNER_PRODUCT)
         return scores, found
-    positions = np.flatnonzero(allowed)
-    if len(queries) < BATCH and len(positions) > len(matrix) // 8:
-        return _selected(queries, matrix, k, allowed)
+    if len(queries) < BATCH and chosen.count > len(matrix) // 8:
+        return _selected(queries, matrix, k, chosen)
+    positions = np.flatnonzero(chosen.allowed)
     scores, found = faiss.knn(queries, packed(matrix[positions]), k, metric=faiss.METRIC_INNER_PRODUCT)
     return scores, positions[found]
 
 
-def _selected(queries: Vectors, matrix: Vectors, k: int, allowed: NDArray[np.bool_]) -> Found:
+def _selected(queries: Vectors, matrix: Vectors, k: int, chosen: Filter) -> Found:
     """Exact over a selection too large to be copied for a few queries."""
     scores = np.empty((len(queries), k), np.float32)
     found = np.empty((len(queries), k), np.int64)
     pointers = [faiss.swig_ptr(array) for array in (queries, matrix, scores, found)]
     sizes = (matrix.shape[1], len(queries), len(matrix), k)
-    bits = _bits(allowed)
-    faiss.knn_inner_product(*pointers[:2], *sizes, *pointers[2:], _selector(bits, len(allowed)))
+    faiss.knn_inner_product(*pointers[:2], *sizes, *pointers[2:], chosen.selector)
     return scores, found
 
 
-def visited(
-    ivf: Any, queries: Vectors, k: int, allowed: NDArray[np.bool_] | None = None, count: int = 0
-) -> Found:
-    """Approximate; where the visited cells hold fewer than k allowed rows, positions end in -1.
-
-    With `count` rows allowed the cells visited grow in proportion, so that a filter does not cost recall.
-    """
-    if allowed is None:
-        scores, found = ivf.search(queries, k)
-        return scores, found
-    bits = _bits(allowed)
-    cells = min(ivf.nlist, -(-ivf.nprobe * len(allowed) // count))
-    params = faiss.SearchParametersIVF(nprobe=cells, sel=_selector(bits, len(allowed)))
-    scores, found = ivf.search(queries, k, params=params)
+def visited(ivf: Any, queries: Vectors, k: int, chosen: Filter | None = None) -> Found:
+    """Approximate; where the visited cells hold fewer than k allowed rows, positions end in -1."""
+    scores, found = ivf.search(queries, k, params=None if chosen is None else chosen.params)
     return scores, found
-
-
-def _bits(allowed: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The mask, eight rows a byte; it must outlive the selector that points to it."""
-    return np.packbits(allowed, bitorder="little")
-
-
-def _selector(bits: NDArray[np.uint8], count: int) -> Any:
-    return faiss.IDSelectorBitmap(count, faiss.swig_ptr(bits))
 
 
 def inverted_file(matrix: Vectors, samples: Vectors, seed: int) -> Any | None:
     """An IVF index of matrix (N, d) that finds the samples' (s, d) ten nearest with recall `TARGET`.
 
-    About 4·√N cells; as few visited as reach the target. None where a quarter of the cells would not do, as
-    in data without clusters: there the exact product is the better search.
+    About 4·√N cells; as few visited as reach the target, four at least. None where a quarter of the cells
+    would not do, as in data without clusters: there the exact product is the better search.
     """
     cells = 1 << round(np.log2(4 * np.sqrt(len(matrix))))
     width = int(matrix.shape[1])
@@ -91,7 +101,7 @@ def inverted_file(matrix: Vectors, samples: Vectors, seed: int) -> Any | None:
     ivf.train(packed(matrix[learned]))
     ivf.add(matrix)
     _, truth = nearest(samples, matrix, 10)
-    for doubling in range(int(np.log2(cells)) - 1):
+    for doubling in range(2, int(np.log2(cells)) - 1):
         ivf.nprobe = 1 << doubling
         if recall(ivf.search(samples, 10)[1], truth) >= TARGET:
             return ivf
@@ -104,10 +114,10 @@ def recall(found: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
 
 
 def perturbed(vectors: Vectors, seed: int, count: int = 256) -> Vectors:
-    """(count, d) unit vectors at a cosine of about 0.9 to some of the given (N, d)."""
+    """(count, d) unit vectors at a cosine of about 0.7 to some of the given (N, d), as queries are."""
     rng = np.random.default_rng(seed)
     some = vectors[rng.integers(len(vectors), size=count)]
-    noise = rng.standard_normal(some.shape) * (0.5 / np.sqrt(some.shape[1]))
+    noise = rng.standard_normal(some.shape) * (1.0 / np.sqrt(some.shape[1]))
     return packed((some + noise) / np.linalg.norm(some + noise, axis=1, keepdims=True))
 
 
