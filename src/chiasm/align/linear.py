@@ -43,6 +43,8 @@ class LinearAligner(Estimator, ABC):
         self.forget()
         self.means_ = {name: moments.center(name).astype(np.float32) for name in columns}
         self._solve(moments, columns)
+        # one memory layout, so that a model that was read back gives the same bits
+        self.maps_ = {c: np.ascontiguousarray(w, np.float32) for c, w in self.maps_.items()}
         return self
 
     def fit_labelled(self, moments: Moments, X: Table, y: Any) -> Self:
@@ -111,7 +113,7 @@ class CCA(LinearAligner):
         else:
             blocks, self.correlations_ = _many_blocks(moments, columns, factors, self.dim)
         self.maps_ = {
-            c: linalg.solve_triangular(factors[c].T, blocks[c], lower=False, check_finite=False).astype(np.float32)
+            c: linalg.solve_triangular(factors[c].T, blocks[c], lower=False, check_finite=False)
             for c in columns
         }
 
@@ -143,7 +145,6 @@ class Ridge(LinearAligner):
         axes = _principal(moments, target, self.dim)
         self.maps_ = {c: self._regression(moments, c, target) @ axes for c in columns if c != target}
         self.maps_[target] = axes
-        self.maps_ = {c: w.astype(np.float32) for c, w in self.maps_.items()}
 
     def _regression(self, moments: Moments, column: str, target: str) -> Matrix:
         covariance = ridged(moments.covariance(column, column), self.ridge)
@@ -170,7 +171,7 @@ class Procrustes(LinearAligner):
             shared = axes[c].T @ moments.covariance(c, target) @ axes[target]
             left, _, right = linalg.svd(shared)
             rotation = np.eye(dim) if c == target else left @ right
-            self.maps_[c] = (axes[c] @ rotation).astype(np.float32)
+            self.maps_[c] = axes[c] @ rotation
 
 
 def check_linked(moments: Moments) -> list[str]:

@@ -18,6 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -169,7 +170,6 @@ def search(
 def map_(
     model: ModelPath,
     out: Annotated[Path, typer.Option("-o", "--out", help="A .png, or an .html page whose points show their items.")] = Path("map.html"),
-    colour: Annotated[str | None, typer.Option(metavar="COL", help="Colour by this column instead of by modality.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many points.")] = 2000,
     json: Json = False,
 ) -> None:
@@ -177,7 +177,7 @@ def map_(
     from chiasm.model import load
     from chiasm.model.drawing import draw_map
 
-    shown = draw_map(load(model), out, colour=colour, limit=limit)
+    shown = draw_map(load(model), out, limit)
     show.document({"file": str(out), "points": shown}) if json else show.line(f"{shown:,} points in {out}")
 
 

@@ -54,14 +54,15 @@ class LogMel(Encoder):
         check_range(self.rate, "rate", 1000)
         check_range(self.mels, "mels", 2)
         check_range(self.segments, "segments", 1)
-        out = np.empty((len(cells), self._width), np.float32)
+        out = np.empty((len(cells), sum(self._widths)), np.float32)
         for line, sound in zip(out, cells, strict=True):
             line[:] = self._describe(sound)
         return out
 
     @property
-    def _width(self) -> int:
-        return (3 + self.segments) * self.mels + 3
+    def _widths(self) -> list[int]:
+        """Of the blocks: overall mean, spread and movement of the bands, their course, three of loudness and length."""
+        return [self.mels] * 3 + [self.segments * self.mels] + [1] * 3
 
     def _describe(self, sound: Sound) -> Floats:
         """One sound's line (d0,)."""
@@ -74,10 +75,10 @@ class LogMel(Encoder):
         return np.concatenate([*blocks, *segment_means(shape, self.segments), loudness], dtype=np.float32)
 
     def fit(self, described: Described) -> Self:
-        """Learn the standardisation and the principal components from descriptions (n, d0)."""
+        """Learn the weights of the blocks and the principal components from descriptions (n, d0)."""
         check_cells(described, self)
         self.forget()
-        self.mean_, self.projection_ = block_pca(described, [1] * self._width, self.dim)
+        self.mean_, self.projection_ = block_pca(described, self._widths, self.dim)
         self.width_ = self.projection_.shape[1]
         return self
 

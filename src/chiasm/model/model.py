@@ -32,7 +32,8 @@ class Model:
 
     rows : the indexed rows;  galleries : {column: its items in the space};  report : the scoreboard on rows that
     were held out while fitting, None where there were too few;  facts : seed, target, tuning, parts, versions;
-    notes : what fitting has to say;  broken : the cells that could not be used, by place among the rows fitted.
+    notes : what fitting has to say;  broken : the cells that could not be used, rows numbered as in
+    their source.
     """
 
     space: Space
@@ -225,8 +226,12 @@ def fit(
     galleries = fitted.space.galleries(fitted.space.project(fitted.features))
     return Model(
         fitted.space, rows, galleries, fitted.baselines, fitted.report, _facts(fitted, rows, target, seed),
-        tuple(fitted.notes), tuple(b for f in fitted.features.values() for b in f.broken),
+        tuple(fitted.notes), _broken(fitted, rows),
     )  # fmt: skip
+
+
+def _broken(fitted: Fitted, rows: Rows) -> tuple[Broken, ...]:
+    return tuple(replace(b, row=int(rows.numbers[b.row])) for f in fitted.features.values() for b in f.broken)
 
 
 def _facts(fitted: Fitted, rows: Rows, target: str | None, seed: int) -> dict[str, Any]:

@@ -46,7 +46,12 @@ class Space:
 
     def project(self, features: Mapping[str, Features]) -> dict[str, Features]:
         """W: {column: features} to {column: unit vectors (items, k)}."""
-        return {c: f.with_values(self.aligner.project(c, f.values)) for c, f in features.items()}
+        return {c: f.with_values(self._projected(c, f)) for c, f in features.items()}
+
+    def _projected(self, column: str, features: Features) -> NDArray[np.float32]:
+        # a column without items was never encoded, so its width is not known
+        values = features.values if len(features.row) else np.zeros((0, len(self.aligner.means_[column])))
+        return self.aligner.project(column, values)
 
     def galleries(
         self, vectors: Mapping[str, Features], like: Mapping[str, Gallery] | None = None

@@ -1,0 +1,91 @@
+"""The demo's walk: read, fit, judge, search, draw, and say what to try next."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chiasm.demo.collection import build_collection
+
+if TYPE_CHECKING:
+    from chiasm.judge.scoreboard import Report
+    from chiasm.model import Model
+    from chiasm.rows.rows import Rows
+
+Say = Callable[[str], None]
+NEXT = """
+What to try next:
+  chiasm inspect {csv}
+  chiasm search {model} text="the number seven" --find image -k 3
+  chiasm search {model} text="数字三" --where 'digit == "three"'
+  chiasm search {model} --like {row} --find image
+  chiasm map {model} -o {folder}/map.html
+  chiasm fit YOUR.csv -o your.chiasm"""
+
+
+def run_demo(
+    folder: Path,
+    *,
+    seed: int = 0,
+    progress: Callable[[int, int, str], None] | None = None,
+    say: Say,
+    table: Callable[[Report], None],
+) -> Model:
+    """Make the collection in `folder`, fit on four fifths of it, judge on the rest, search, and draw.
+
+    say : prints a line;  table : prints a scoreboard.
+    """
+    from chiasm.model import fit
+    from chiasm.rows.readers import read
+
+    shutil.rmtree(folder / "collection", ignore_errors=True)
+    say(f"Making a collection in {folder}/collection …")
+    made = build_collection(folder / "collection", seed)
+    for text in made.notes:
+        say(f"  {text}")
+    train, test = read(made.csv).split(test=0.2, stratify="digit", seed=seed)
+    say(f"Fitting on {len(train)} rows; the column 'digit' stays out of the space and tells what is right …")
+    model = fit(train, target="digit", seed=seed, progress=progress)
+    for cell in model.broken:
+        say(f"  broken: {cell}")
+    say(f"Judging on the other {len(test)} rows:")
+    table(model.evaluate(test, progress=progress))
+    saved = model.save(folder / "digits.chiasm", overwrite=True)
+    _search(model, test, made.modalities, say)
+    _draw(model, test, made.modalities, folder, say)
+    say(NEXT.format(csv=made.csv, model=saved, folder=folder, row=train.ids[0]))
+    return model
+
+
+def _search(model: Model, test: Rows, columns: tuple[str, ...], say: Say) -> None:
+    """A search in every direction with a query from the rows that were not fitted on."""
+    say("Searches, asked with rows the model has not seen:")
+    digits = dict(zip(model.rows.ids, model.rows.values("digit"), strict=True))
+    for i, (asked, find) in enumerate((a, b) for a in columns for b in columns if a != b):
+        query = _query(test, asked, skip=i)
+        hits = model.search({asked: query[asked]}, find, k=5)
+        found = ", ".join(str(digits[hit.row]) for hit in hits)
+        shown = query["text"] if asked == "text" else f"{asked} of a {query['digit']}"
+        say(f"  {shown!r} → {find}: {found}")
+
+
+def _draw(model: Model, test: Rows, columns: tuple[str, ...], folder: Path, say: Say) -> None:
+    from chiasm.model.drawing import draw_found
+
+    pairs = [(a, b) for a in columns for b in columns if a != b]
+    queries = [(_query(test, a, skip=10 + i), b) for i, (a, b) in enumerate(pairs)]
+    draw_found(model, queries, folder / "found.png", k=5, label="digit")
+    say(f"The queries and what they found are drawn in {folder}/found.png")
+
+
+def _query(test: Rows, column: str, skip: int) -> Mapping[str, Any]:
+    """The cell and the digit of the `skip`-th row whose file is there and whole."""
+    from chiasm.model.drawing import cell
+
+    usable = (i for i, value in enumerate(test.values(column)) if value is not None)
+    whole = [i for i in usable if cell(test, i, column, 0) is not None]
+    row = whole[skip % len(whole)]
+    source = next(iter(test[row].cells(column)))
+    return {column: source.value, "digit": test.values("digit")[row]}
