@@ -15,7 +15,7 @@ from typing import Any
 
 import faiss
 import numpy as np
-from common import markdown_table, write_result
+from _common import markdown_table, write_result
 
 from chiasm.index import Gallery
 from chiasm.index.neighbours import recall

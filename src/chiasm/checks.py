@@ -25,7 +25,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def restore(self, state: dict[str, Any]) -> Self:
         """Take over what `state` gave, forgetting what was learned before."""
         self.forget()
-        vars(self).update(state)
+        for name, value in state.items():
+            setattr(self, name, value)
         return self
 
     def forget(self) -> None:

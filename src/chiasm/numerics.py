@@ -18,7 +18,9 @@ def unit_rows(values: Matrix) -> NDArray[np.float32]:
 
 
 def ridged(covariance: Matrix, ridge: float) -> Matrix:
-    """C + ridge · trace(C) · I: a ridge in units of the features' total variance, so one value fits any width."""
+    """C + ridge · trace(C) · I: a ridge in units of the features' total variance, so one value fits any
+    width.
+    """
     scale = max(float(np.trace(covariance)), 1e-30)
     out = covariance.copy()
     out.flat[:: len(covariance) + 1] += ridge * scale

@@ -69,7 +69,8 @@ DEFAULTS = {
 def encoder(named: Any, modality: str) -> Any:
     """An encoder for a column of this modality.
 
-    named : None for the default, a name, a JSON file that states an ONNX model, a model's folder or its name on
+    named : None for the default, a name, a JSON file that states an ONNX model, a model's folder or its
+    name on
     the hub, an Encoder, or a function of a list of cells.
     """
     if named is None:
@@ -94,7 +95,9 @@ def encoder(named: Any, modality: str) -> Any:
 
 def _default(modality: str) -> Any:
     if modality not in DEFAULTS:
-        raise UsageError(f"no encoder takes {modality}", hint="Read the column otherwise with --as COL=MODALITY.")
+        raise UsageError(
+            f"no encoder takes {modality}", hint="Read the column otherwise with --as COL=MODALITY."
+        )
     return get("encode", DEFAULTS[modality])()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -56,20 +55,22 @@ def check_free(path: Path, *, overwrite: bool = False) -> None:
         raise FolderError("the output exists", where=str(path), hint="Pass --overwrite to replace it.")
     if not path.is_dir() or (any(path.iterdir()) and not (path / MANIFEST).is_file()):
         raise FolderError(
-            "the output exists and is no model folder, so it is not replaced", where=str(path), hint="Remove it."
+            "the output exists and is no model folder, so it is not replaced",
+            where=str(path),
+            hint="Remove it.",
         )
 
 
 def _replace(aside: Path, path: Path) -> None:
     if not path.exists():
-        os.replace(aside, path)
+        aside.replace(path)
         return
     former = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-    os.replace(path, former / "model")
+    path.replace(former / "model")
     try:
-        os.replace(aside, path)
+        aside.replace(path)
     except OSError:
-        os.replace(former / "model", path)
+        (former / "model").replace(path)
         raise
     shutil.rmtree(former, ignore_errors=True)
 
@@ -90,7 +91,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises FolderError for what is no model folder, of another format, or changed since it was written.
     """
     if not (folder / MANIFEST).is_file():
-        what = "no such model folder" if not folder.exists() else "not a model folder: it has no manifest.json"
+        what = (
+            "no such model folder" if not folder.exists() else "not a model folder: it has no manifest.json"
+        )
         raise FolderError(what, where=str(folder), hint="chiasm fit DATA -o MODEL makes one.")
     manifest = read_json(folder / MANIFEST)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
@@ -112,7 +115,9 @@ def _check_file(folder: Path, name: str, entry: Any) -> None:
     if not inside or file.is_symlink() or not file.resolve().is_relative_to(folder.resolve()):
         raise FolderError("a file lies outside the folder", where=f"{folder}: {name}")
     if not isinstance(entry, dict) or not file.is_file():
-        raise FolderError("a file is missing", where=f"{folder}: {name}", hint="Fit again, or restore the folder.")
+        raise FolderError(
+            "a file is missing", where=f"{folder}: {name}", hint="Fit again, or restore the folder."
+        )
     if file.stat().st_size != entry.get("bytes") or sha256(file) != entry.get("sha256"):
         raise FolderError("a file was changed or cut off", where=f"{folder}: {name}", hint="Fit again.")
 
@@ -141,7 +146,9 @@ def read_json(file: Path) -> Any:
 
 
 def write_tree(folder: Path, name: str, tree: Tree) -> None:
-    """Write dicts, lists, numbers, strings and arrays as `name`.json and, for the arrays, `name`.safetensors."""
+    """Write dicts, lists, numbers, strings and arrays as `name`.json and, for the arrays,
+    `name`.safetensors.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     write_json(folder / f"{name}.json", _without_arrays(tree, arrays))
     if arrays:
@@ -172,7 +179,9 @@ def _without_arrays(tree: Tree, arrays: dict[str, NDArray[Any]]) -> Tree:
         return [_without_arrays(v, arrays) for v in tree]
     if tree is None or isinstance(tree, bool | int | float | str):
         return tree
-    raise FolderError(f"cannot store a {type(tree).__name__}", hint="Learned attributes are arrays, numbers, text.")
+    raise FolderError(
+        f"cannot store a {type(tree).__name__}", hint="Learned attributes are arrays, numbers, text."
+    )
 
 
 def _with_arrays(tree: Tree, arrays: dict[str, NDArray[Any]]) -> Tree:

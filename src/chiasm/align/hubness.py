@@ -1,4 +1,4 @@
-"""Hubness correction: an item that lies near many training queries of one kind loses that advantage."""
+"""Hubness correction: an item that lies near many training queries of one kind loses that."""
 
 from __future__ import annotations
 
@@ -18,18 +18,22 @@ class Hubness(Estimator):
     """What each gallery item loses against queries of each column.
 
     The loss is `strength` times the mean of the item's `k` highest cosines to a bank of *training* queries:
-    the gallery half of CSLS (Lample et al. 2018) with a bank as in Bogolin et al. 2022 (querybank normalisation).
+    the gallery half of CSLS (Lample et al. 2018) with a bank as in Bogolin et al. 2022 (querybank
+    normalisation).
     No query that is asked later enters it.
 
     bank_ : {query column: (b, dim) training queries in the space}
-    settings_ : {query column: {answer column: [k, strength]}}; a direction that is not there is not corrected.
+    settings_ : {query column: {answer column: [k, strength]}}; a direction that is not there is not
+    corrected.
     """
 
     def fit(self, bank: Mapping[str, Vectors], settings: Mapping[str, Mapping[str, Sequence[float]]]) -> Self:
         """Keep the bank and, for each direction, its k and strength."""
         self.forget()
         self.bank_ = {column: np.ascontiguousarray(bank[column], np.float32) for column in sorted(bank)}
-        self.settings_ = {q: {a: list(pair) for a, pair in answers.items()} for q, answers in settings.items()}
+        self.settings_ = {
+            q: {a: list(pair) for a, pair in answers.items()} for q, answers in settings.items()
+        }
         for k, strength in (pair for answers in self.settings_.values() for pair in answers.values()):
             check_range(k, "k", 1)
             check_range(strength, "strength", 0)
@@ -48,7 +52,8 @@ class Hubness(Estimator):
 
 
 def neighbourhood(gallery: Vectors, bank: Vectors, ks: Sequence[int]) -> dict[int, Vectors]:
-    """For each k, (N,) the mean of the k highest cosines of each gallery vector (N, dim) to the bank (b, dim).
+    """For each k, (N,) the mean of the k highest cosines of each gallery vector (N, dim) to the bank (b,
+    dim).
 
     A bank smaller than k is used whole. The N × b products are made and dropped by tiles.
     """

@@ -71,14 +71,20 @@ class LinearAligner(Estimator, ABC):
         return np.asarray(self.maps_[name], np.float32)
 
     def transform(self, X: Mapping[str, Features | Matrix]) -> dict[str, NDArray[np.float32]]:
-        """{column: (n, d)} into the space {column: (n, k)}; absent rows stay NaN, only given columns appear."""
+        """{column: (n, d)} into the space {column: (n, k)}; absent rows stay NaN, only given columns
+        appear.
+        """
         return {name: self._rows(name, X[name]) for name in sorted(X)}
 
     def _rows(self, name: str, cells: Features | Matrix) -> NDArray[np.float32]:
-        features = cells if isinstance(cells, Features) else Features.of(check_matrix(cells, f"column {name!r}"))
+        features = (
+            cells if isinstance(cells, Features) else Features.of(check_matrix(cells, f"column {name!r}"))
+        )
         return features.with_values(self.project(name, features.values)).dense()
 
-    def fit_transform(self, X: Mapping[str, Features | Matrix], y: Any = None) -> dict[str, NDArray[np.float32]]:
+    def fit_transform(
+        self, X: Mapping[str, Features | Matrix], y: Any = None
+    ) -> dict[str, NDArray[np.float32]]:
         """`fit` and `transform` of the same rows."""
         return self.fit(X, y).transform(X)
 
@@ -183,7 +189,9 @@ def check_linked(moments: Moments) -> list[str]:
         )
     for c in columns:
         if all(moments.pairs(c, other) < 2 for other in columns if other != c):
-            raise DataError(f"column {c!r} shares fewer than two rows with every other column", where="alignment")
+            raise DataError(
+                f"column {c!r} shares fewer than two rows with every other column", where="alignment"
+            )
     return columns
 
 
@@ -220,7 +228,9 @@ def _reference(moments: Moments, columns: list[str], target: str | None) -> str:
         target = max(columns, key=lambda c: sum(moments.pairs(c, o) for o in columns if o != c))
     unpaired = [c for c in columns if moments.pairs(c, target) < 2]
     if unpaired:
-        raise UsageError(f"{unpaired} share no rows with the target {target!r}", hint="Use CCA, or another target.")
+        raise UsageError(
+            f"{unpaired} share no rows with the target {target!r}", hint="Use CCA, or another target."
+        )
     return target
 
 

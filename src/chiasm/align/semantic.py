@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -18,8 +19,10 @@ from chiasm.numerics import unit_rows
 class Semantic(LinearAligner):
     """Correlations, then class posteriors: 'semantic correlation matching' (Rasiwasia et al. 2010).
 
-    Each column's canonical coordinates go through a multinomial logistic regression; the space is the vector of
-    posteriors less their mean, at unit length (their 'normalised correlation'). It has one coordinate a class, so
+    Each column's canonical coordinates go through a multinomial logistic regression; the space is the
+    vector of
+    posteriors less their mean, at unit length (their 'normalised correlation'). It has one coordinate a
+    class, so
     it finds things of the same class and cannot tell two of one class apart.
 
     dim, ridge, weight : of the CCA under it.
@@ -34,8 +37,12 @@ class Semantic(LinearAligner):
         self.weight = weight
         self.C = C
 
-    def fit(self, X: Table, y: Any = None) -> Self:
-        """Learn from rows and y (n,), their classes; None is an unlabelled row, which informs the CCA alone."""
+    def fit(self, X: Table | Iterable[Table], y: Any = None) -> Self:
+        """Learn from rows and y (n,), their classes; None is an unlabelled row, which informs the CCA
+        alone.
+        """
+        if not isinstance(X, Mapping):
+            raise UsageError("Semantic needs all labelled rows at once, not a stream", where="X")
         return self.fit_labelled(Moments.of(X), X, y)
 
     def fit_moments(self, moments: Moments) -> Self:
@@ -58,7 +65,8 @@ class Semantic(LinearAligner):
         self.classes_ = sorted(set(labels) - {""})
         if len(self.classes_) < 2:
             raise DataError(f"Semantic needs two classes or more, got {self.classes_}", where="y")
-        self.coefficients_, self.intercepts_ = {}, {}
+        self.coefficients_: dict[str, NDArray[np.float32]] = {}
+        self.intercepts_: dict[str, NDArray[np.float32]] = {}
         for column in self.maps_:
             self._regress(column, as_features(X[column]), labels)
         return self
@@ -92,5 +100,3 @@ class Semantic(LinearAligner):
         logits = self._coordinates(name, values) @ self.coefficients_[name] + self.intercepts_[name]
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(odds / odds.sum(axis=1, keepdims=True))
-
-

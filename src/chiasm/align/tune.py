@@ -1,6 +1,7 @@
 """Choosing ridge, correlation weight and hubness correction on a validation part of the training rows.
 
-Nothing is refitted from rows: a ridge is a new decomposition of the same second moments, a weight rescales the
+Nothing is refitted from rows: a ridge is a new decomposition of the same second moments, a weight
+rescales the
 coordinates, and the hubness settings only change what is taken off a score.
 """
 
@@ -55,8 +56,10 @@ def tune(
 ) -> Tuning:
     """Set the fitted aligner's tunable parameters to the best on the validation part.
 
-    moments : of the fitting part;  valid : its held-out features {column: Features}, which neither the moments nor
-    the bank may contain;  bank : fitting rows that stand for training queries;  relevant : {(query column, answer
+    moments : of the fitting part;  valid : its held-out features {column: Features}, which neither the
+    moments nor
+    the bank may contain;  bank : fitting rows that stand for training queries;  relevant : {(query
+    column, answer
     column): (query items, answer items)}, true where an answer is right.
     """
     tuning = Tuning()
@@ -110,9 +113,10 @@ def _tune_hubness(tuning: Tuning, trial: _Trial, aligner: LinearAligner) -> None
         tried = {(1, 0.0): mean_reciprocal_rank(scores, relevant)}
         for k, strength, loss in _losses(valid[answer], bank[query]):
             tried[k, strength] = mean_reciprocal_rank(scores - loss, relevant)
-        best[answer] = list(max(tried, key=lambda pair: tried[pair]))
+        best[answer] = [*max(tried, key=tried.__getitem__)]
         tuning.trace += [
-            {"query": query, "answer": answer, "k": k, "strength": s, "score": v} for (k, s), v in tried.items()
+            {"query": query, "answer": answer, "k": k, "strength": s, "score": v}
+            for (k, s), v in tried.items()
         ]
 
 
@@ -136,7 +140,9 @@ def mean_reciprocal_rank(scores: Vectors, relevant: sparse.csr_matrix) -> float:
     hits = scores[query, relevant.indices]
     best = np.maximum.reduceat(hits, relevant.indptr[asked])
     better = (scores[asked] >= best[:, None]).sum(axis=1)
-    ours = np.add.reduceat((hits >= best.repeat(np.diff(relevant.indptr)[asked])).astype(int), relevant.indptr[asked])
+    ours = np.add.reduceat(
+        (hits >= best.repeat(np.diff(relevant.indptr)[asked])).astype(int), relevant.indptr[asked]
+    )
     return float((1.0 / (1 + better - ours)).mean())
 
 

@@ -77,7 +77,12 @@ def inspection(found: Inspection) -> None:
     """What is present, absent, broken, zero and repeated in every column."""
     head = ("column", "read as", "because", "present", "absent", "broken", "zero", "repeated")
     lines = [
-        (c.column, c.modality, c.why, *(f"{v:,}" for v in (c.present, c.absent, len(c.broken), c.zero, c.duplicates)))
+        (
+            c.column,
+            c.modality,
+            c.why,
+            *(f"{v:,}" for v in (c.present, c.absent, len(c.broken), c.zero, c.duplicates)),
+        )
         for c in found.columns
     ]
     _print(_table(f"{found.rows:,} rows", head, lines, right_from=3))

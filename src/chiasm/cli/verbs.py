@@ -25,7 +25,9 @@ app = typer.Typer(
 Data = Annotated[str, typer.Argument(help="A CSV, TSV, JSONL or Parquet file, or a folder.")]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; notes on stderr.")]
-As = Annotated[list[str], typer.Option("--as", metavar="COL=MODALITY", help="Read a column as text, image, …")]
+As = Annotated[
+    list[str], typer.Option("--as", metavar="COL=MODALITY", help="Read a column as text, image, …")
+]
 Root = Annotated[Path | None, typer.Option(help="The folder against which relative media paths resolve.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing model folder.")]
 
@@ -56,7 +58,9 @@ def version(asked: bool) -> None:
 
 @app.callback()
 def options(
-    _: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")] = False,
+    _: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """One searchable space from rows of text, images, sound and vectors, gaps included."""
 
@@ -84,10 +88,12 @@ def fit(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="MODEL", help="The model folder to write.")],
     target: Annotated[
-        str | None, typer.Option(metavar="COL", help="Kept out of the space; rows equal in it are right answers.")
+        str | None,
+        typer.Option(metavar="COL", help="Kept out of the space; rows equal in it are right answers."),
     ] = None,
     encoder: Annotated[
-        list[str], typer.Option(metavar="COL=NAME", help="A name, a model folder, a hub name, or an ONNX JSON file.")
+        list[str],
+        typer.Option(metavar="COL=NAME", help="A name, a model folder, a hub name, or an ONNX JSON file."),
     ] = [],  # noqa: B006
     align: Annotated[str, typer.Option(metavar="NAME", help="cca, ridge, procrustes or semantic.")] = "cca",
     fuse: Annotated[str, typer.Option(metavar="NAME", help="mean.")] = "mean",
@@ -97,7 +103,9 @@ def fit(
     by: Annotated[str | None, typer.Option(metavar="COL", help="Groups that are held out whole.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     overwrite: Overwrite = False,
-    copy_media: Annotated[bool, typer.Option("--copy-media", help="Embed the media in the model folder.")] = False,
+    copy_media: Annotated[
+        bool, typer.Option("--copy-media", help="Embed the media in the model folder.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Learn a space from rows with gaps, score it on held-out rows, and write a model folder."""
@@ -113,7 +121,9 @@ def fit(
             rows, target=target, encoders=pairs(encoder, "--encoder"), align=align, fuse=fuse, dim=dim, by=by,
             seed=seed, progress=progress,
         )  # fmt: skip
-    show.fitted(model, as_json=json, path=model.save(out.expanduser(), overwrite=overwrite, copy_media=copy_media))
+    show.fitted(
+        model, as_json=json, path=model.save(out.expanduser(), overwrite=overwrite, copy_media=copy_media)
+    )
 
 
 @app.command()
@@ -122,11 +132,15 @@ def evaluate(
     data: Data,
     root: Root = None,
     png: Annotated[Path | None, typer.Option(help="Draw the scoreboard into this file.")] = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write the report as JSON into this file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write the report as JSON into this file.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     json: Json = False,
 ) -> None:
-    """The scoreboard on rows the model has not seen: every direction, with chance and a baseline beside it."""
+    """The scoreboard on rows the model has not seen: every direction, with chance and a baseline beside
+    it.
+    """
     from chiasm.model import load
     from chiasm.rows.readers import read
     from chiasm.storage import write_json
@@ -146,11 +160,19 @@ def evaluate(
 @app.command()
 def search(
     model: ModelPath,
-    query: Annotated[list[str], typer.Argument(metavar="COL=VALUE…", help="A text, a path, or a vector as JSON.")] = [],  # noqa: B006
-    find: Annotated[str | None, typer.Option(metavar="COL", help="The answer's column; every column if left out.")] = None,
+    query: Annotated[
+        list[str], typer.Argument(metavar="COL=VALUE…", help="A text, a path, or a vector as JSON.")
+    ] = [],  # noqa: B006
+    find: Annotated[
+        str | None, typer.Option(metavar="COL", help="The answer's column; every column if left out.")
+    ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many hits.")] = 5,
-    where: Annotated[str | None, typer.Option(metavar="EXPR", help="""Such as 'site == "north" and year > 2020'.""")] = None,
-    in_: Annotated[str | None, typer.Option("--in", metavar="DATA", help="Search another collection.")] = None,
+    where: Annotated[
+        str | None, typer.Option(metavar="EXPR", help="""Such as 'site == "north" and year > 2020'.""")
+    ] = None,
+    in_: Annotated[
+        str | None, typer.Option("--in", metavar="DATA", help="Search another collection.")
+    ] = None,
     like: Annotated[list[str], typer.Option(metavar="ID", help="More like this row.")] = [],  # noqa: B006
     unlike: Annotated[list[str], typer.Option(metavar="ID", help="Less like this row.")] = [],  # noqa: B006
     json: Json = False,
@@ -161,7 +183,13 @@ def search(
     found = load(model)
     rows = found.rows if in_ is None else found.read(in_)
     hits = found.search(
-        pairs(query, "query"), find, k, where=where, data=None if in_ is None else rows, like=like, unlike=unlike
+        pairs(query, "query"),
+        find,
+        k,
+        where=where,
+        data=None if in_ is None else rows,
+        like=like,
+        unlike=unlike,
     )
     show.hits(hits, rows, as_json=json)
 
@@ -169,7 +197,9 @@ def search(
 @app.command("map")
 def map_(
     model: ModelPath,
-    out: Annotated[Path, typer.Option("-o", "--out", help="A .png, or an .html page whose points show their items.")] = Path("map.html"),
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="A .png, or an .html page whose points show their items.")
+    ] = Path("map.html"),
     limit: Annotated[int, typer.Option(min=1, help="At most so many points.")] = 2000,
     json: Json = False,
 ) -> None:
@@ -195,7 +225,9 @@ def add(model: ModelPath, data: Data, root: Root = None, json: Json = False) -> 
 
 
 @app.command()
-def remove(model: ModelPath, ids: Annotated[list[str], typer.Argument(metavar="ID…")], json: Json = False) -> None:
+def remove(
+    model: ModelPath, ids: Annotated[list[str], typer.Argument(metavar="ID…")], json: Json = False
+) -> None:
     """Take rows out of the index without refitting."""
     from chiasm.model import load
 
@@ -207,7 +239,8 @@ def remove(model: ModelPath, ids: Annotated[list[str], typer.Argument(metavar="I
 
 @app.command()
 def cache(
-    clear: Annotated[bool, typer.Option("--clear", help="Remove everything in it.")] = False, json: Json = False
+    clear: Annotated[bool, typer.Option("--clear", help="Remove everything in it.")] = False,
+    json: Json = False,
 ) -> None:
     """Where encoded features are kept, and how much room they take."""
     from chiasm.encode.cache import Cache
@@ -219,7 +252,9 @@ def cache(
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Where the collection, the model and the pictures go.")] = Path("demo"),
+    folder: Annotated[
+        Path, typer.Argument(help="Where the collection, the model and the pictures go.")
+    ] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Make a collection of three modalities with gaps, fit it, search it, and draw what was found."""

@@ -35,7 +35,11 @@ def draw_map(model: Model, path: Path, limit: int = 2000) -> int:
 
 
 def draw_found(
-    model: Model, queries: Sequence[tuple[Mapping[str, Any], str]], path: Path, k: int = 5, label: str | None = None
+    model: Model,
+    queries: Sequence[tuple[Mapping[str, Any], str]],
+    path: Path,
+    k: int = 5,
+    label: str | None = None,
 ) -> None:
     """Draw a contact sheet of queries ({column: value}, column to find) and the `k` best answers to each.
 
@@ -65,9 +69,7 @@ def cell(rows: Rows, row: int, column: str, item: int) -> Any:
     return None
 
 
-def _shown(
-    column: str, rows: Rows, row: int, item: int, right: bool | None = None, note: str = ""
-) -> Shown:
+def _shown(column: str, rows: Rows, row: int, item: int, right: bool | None = None, note: str = "") -> Shown:
     modality = rows.schema[column].modality
     value = cell(rows, row, column, item) if modality in ("text", "image", "sound") else None
     if value is None:
@@ -83,7 +85,11 @@ def _page_points(model: Model, points: Mapping[str, Layout]) -> list[Point]:
             item = int(items[place])
             out.append(
                 Point(
-                    column, model.rows.ids[row], float(x), float(y), **_faces(model.rows, int(row), column, item)
+                    column,
+                    model.rows.ids[row],
+                    float(x),
+                    float(y),
+                    **_faces(model.rows, int(row), column, item),
                 )
             )
     return out

@@ -85,11 +85,21 @@ def fit_space(
         notes.append("Too few rows to hold any out: nothing was tuned, and how good this is nobody knows.")
     stage.align(aligner, "fit", "tune", "score")
     space = Space(kept, aligner, stage.hubness(aligner, tuning, ("fit", "tune", "score"), seed), fusion)
-    return Fitted(space, Baselines.of(stage.moments("fit", "tune", "score"), dim), features, parts, tuning, report, notes)
+    return Fitted(
+        space,
+        Baselines.of(stage.moments("fit", "tune", "score"), dim),
+        features,
+        parts,
+        tuning,
+        report,
+        notes,
+    )
 
 
 def choose_encoders(rows: Rows, named: Encoders, target: str | None) -> dict[str, Encoder]:
-    """An encoder for each column that joins the space: those named, and the default of every other that may."""
+    """An encoder for each column that joins the space: those named, and the default of every other that
+    may.
+    """
     for column in [*named, *([target] if target is not None else [])]:
         rows.schema[column]
     joining = [c for c in rows.schema.of(*SPACE) if c != target]
@@ -143,7 +153,9 @@ def _aligner(align: str | LinearAligner, dim: int) -> LinearAligner:
 
 
 class _Stage:
-    """Features, labels and second moments of the parts, so that parts are put together without a second pass."""
+    """Features, labels and second moments of the parts, so that parts are put together without a second
+    pass.
+    """
 
     def __init__(self, features: Mapping[str, Features], labels: list[Any] | None, parts: Parts) -> None:
         self.features, self.labels, self.parts = features, labels, parts

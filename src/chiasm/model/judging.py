@@ -1,4 +1,4 @@
-"""Judging a space on rows: every direction of every pair, through the index and correction that search uses."""
+"""Judging a space on rows: every direction of every pair, through the index that search uses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class Baselines:
         pairs = [p for p in itertools.permutations(moments.columns, 2) if moments.pairs(*p) >= 2]
         return cls({(q, a): Ridge(dim, target=a).fit_moments(moments.only(q, a)) for q, a in pairs})
 
-    def scores(self, query: str, asked: Features, answer: str, given: Features) -> Iterator[NDArray[np.float32]] | None:
+    def scores(
+        self, query: str, asked: Features, answer: str, given: Features
+    ) -> Iterator[NDArray[np.float32]] | None:
         """Blocks (t, g) of its cosines, query by query; None where the columns were never seen together."""
         model = self.regressions.get((query, answer))
         if model is None:

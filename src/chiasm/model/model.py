@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chiasm.align.linear import LinearAligner
 from chiasm.encode.cache import Cache
@@ -30,8 +29,10 @@ from chiasm.rows.schema import Schema
 class Model:
     """A fitted space with the rows it has indexed.
 
-    rows : the indexed rows;  galleries : {column: its items in the space};  report : the scoreboard on rows that
-    were held out while fitting, None where there were too few;  facts : seed, target, tuning, parts, versions;
+    rows : the indexed rows;  galleries : {column: its items in the space};  report : the scoreboard on
+    rows that
+    were held out while fitting, None where there were too few;  facts : seed, target, tuning, parts,
+    versions;
     notes : what fitting has to say;  broken : the cells that could not be used, rows numbered as in
     their source.
     """
@@ -78,7 +79,8 @@ class Model:
     ) -> list[Hit]:
         """The k items nearest to a query of one or several columns, best first.
 
-        query : {column: a text, a path, bytes, a vector};  find : the answer's column, None means every column.
+        query : {column: a text, a path, bytes, a vector};  find : the answer's column, None means every
+        column.
         where : a filter on the rows, such as 'site == "north" and year > 2020'.
         data : another collection to search instead of the indexed rows.
         like, unlike : ids of indexed rows to be near to, or away from; they are not among the answers.
@@ -86,7 +88,9 @@ class Model:
         if k < 1:
             raise UsageError(f"k must be 1 or more, got {k}")
         self._check_find(find)
-        parts = self._asked(query or {}, cache) + self._rows_like(like, 1.0) + self._rows_like(unlike, DISLIKE)
+        parts = (
+            self._asked(query or {}, cache) + self._rows_like(like, 1.0) + self._rows_like(unlike, DISLIKE)
+        )
         question = Question.of(parts)
         rows, galleries = (self.rows, self.galleries) if data is None else self._other(data, cache)
         wanted = np.ones(len(rows), bool) if where is None else rows.where(where)
@@ -100,8 +104,12 @@ class Model:
                 hits += question.ask(gallery, rows.ids, k, allowed)
         return sorted(hits, key=lambda hit: -hit.score)[:k]
 
-    def evaluate(self, data: Any, *, seed: int = 0, cache: Cache | None = None, progress: Progress | None = None) -> Report:
-        """The scoreboard on other rows; an item of the same row is right, or of the same target where there is one."""
+    def evaluate(
+        self, data: Any, *, seed: int = 0, cache: Cache | None = None, progress: Progress | None = None
+    ) -> Report:
+        """The scoreboard on other rows; an item of the same row is right, or of the same target where
+        there is one.
+        """
         rows = self.read(data)
         features = self.space.features(rows, cache, progress)
         target = self.facts.get("target")
@@ -149,7 +157,9 @@ class Model:
     def _asked(self, query: Mapping[str, Any], cache: Cache | None) -> list[Part]:
         for column in query:
             if column not in self.columns:
-                raise UsageError(f"column {column!r} is not in the space", hint=did_you_mean(column, self.columns))
+                raise UsageError(
+                    f"column {column!r} is not in the space", hint=did_you_mean(column, self.columns)
+                )
         if not query:
             return []
         rows = read([dict(query)], schema=self.schema)
@@ -182,7 +192,9 @@ class Model:
     def _place(self, row: str | int) -> int:
         """The place of an id among the indexed rows."""
         if str(row) not in self._places:
-            raise UsageError(f"no indexed row has the id {str(row)!r}", hint=did_you_mean(str(row), self.rows.ids[:1000]))
+            raise UsageError(
+                f"no indexed row has the id {str(row)!r}", hint=did_you_mean(str(row), self.rows.ids[:1000])
+            )
         return self._places[str(row)]
 
     @cached_property
@@ -214,7 +226,8 @@ def fit(
     target : a column that is kept out of the space; rows of equal target are right answers to each other, and
     supervised aligners learn from it.
     encoders : {column: a name, a model folder or file, an Encoder, or a function of a list of cells}.
-    align : 'cca', 'ridge', 'procrustes', 'semantic', or an aligner;  fuse : 'mean';  dim : width of the space.
+    align : 'cca', 'ridge', 'procrustes', 'semantic', or an aligner;  fuse : 'mean';  dim : width of the
+    space.
     by : a column of groups that are held out whole.
     cache : where features are kept; None takes the user's cache folder.
     """

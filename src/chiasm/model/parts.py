@@ -1,4 +1,4 @@
-"""Held-out parts of the rows a model is fitted on: one to tune on, one to score on, the rest to learn from."""
+"""Held-out parts of the rows: one to tune on, one to score on, the rest to learn from."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ def hold_out(rows: Rows, present: Mapping[str, NDArray[np.bool_]], by: str | Non
         return Parts(everything, everything[:0], everything[:0])
     rest, score = rows[paired].split(test=size, by=by, seed=seed)
     _, tune = rest.split(test=min(size, len(rest) - 1), by=by, seed=seed)
-    held = {name: np.flatnonzero(np.isin(rows.numbers, part.numbers)) for name, part in (("t", tune), ("s", score))}
+    held = {
+        name: np.flatnonzero(np.isin(rows.numbers, part.numbers))
+        for name, part in (("t", tune), ("s", score))
+    }
     fit = _apart(rows, by, np.setdiff1d(everything, np.r_[held["t"], held["s"]]), np.r_[held["t"], held["s"]])
     return Parts(fit, held["t"], held["s"])
 

@@ -1,4 +1,4 @@
-"""A question to the space: query cells, likes and dislikes become one vector, and every hit its exact shares."""
+"""A question to the space: query cells, likes and dislikes become one vector, every hit has its shares."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class Hit:
     """One item that was found.
 
     row : the row's id, or its number where rows have none;  column, item : which of its cells and items.
-    score : standard deviations above what items of that column score by chance, so that answers from different
+    score : standard deviations above what items of that column score by chance, so that answers from
+    different
         columns compare;  shares : {part of the query: its share}, adding up to the score.
     """
 
@@ -74,7 +75,9 @@ class Question:
         scaled = [Part(p.label, p.weight / length, p.vector, p.mix) for p in parts]
         return cls(scaled, (total / length).astype(np.float32), mix)
 
-    def ask(self, gallery: Gallery, ids: Sequence[str], k: int, allowed: NDArray[np.bool_] | None) -> list[Hit]:
+    def ask(
+        self, gallery: Gallery, ids: Sequence[str], k: int, allowed: NDArray[np.bool_] | None
+    ) -> list[Hit]:
         """The k best items of one gallery, best first; `ids` name its rows."""
         query = self.vector[None]
         scores, found = gallery.search(query, k, self.mix, allowed)

@@ -36,7 +36,9 @@ class Space:
         """The columns that are in the space, sorted."""
         return sorted(self.aligner.maps_)
 
-    def features(self, rows: Rows, cache: Cache | None = None, progress: Progress | None = None) -> dict[str, Features]:
+    def features(
+        self, rows: Rows, cache: Cache | None = None, progress: Progress | None = None
+    ) -> dict[str, Features]:
         """φ: {column: features} of the space's columns; a missing column has no items."""
         return {
             column: encode_column(rows, column, self.encoders[column], cache=cache, progress=progress)
