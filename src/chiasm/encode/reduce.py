@@ -11,7 +11,8 @@ from chiasm.checks import check_matrix, check_range
 from chiasm.encode.encoder import Described
 from chiasm.numerics import fix_signs, leading_singular
 
-_NEGLIGIBLE = 1e-6  # of the largest standard deviation: rounding, not variance
+_CONSTANT = 1e-12  # variance of a block that never varies but for rounding
+_NEGLIGIBLE = 1e-3  # singular values below this share of the first are rounding, as they come from squares
 
 
 def block_pca(
@@ -39,7 +40,7 @@ def block_scale(centred: NDArray[np.float32], widths: Sequence[int]) -> NDArray[
     """(d0,) what each column of centred rows (n, d0) is multiplied by; 0 for a block that never varies."""
     variance = np.square(centred).mean(axis=0, dtype=np.float64)
     totals = np.add.reduceat(variance, np.r_[0, np.cumsum(widths)[:-1]])
-    scale = np.where(totals > _NEGLIGIBLE**2, 1 / np.sqrt(np.maximum(totals, _NEGLIGIBLE**2)), 0)
+    scale = np.where(totals > _CONSTANT, 1 / np.sqrt(np.maximum(totals, _CONSTANT)), 0)
     return np.repeat(scale, widths).astype(np.float32)
 
 

@@ -61,7 +61,7 @@ class LogMel(Encoder):
 
     @property
     def _widths(self) -> list[int]:
-        """Of the blocks: overall mean, spread and movement of the bands, their course, three of loudness and length."""
+        """Mean, spread and movement of the bands, their course, loudness, its spread, length."""
         return [self.mels] * 3 + [self.segments * self.mels] + [1] * 3
 
     def _describe(self, sound: Sound) -> Floats:
