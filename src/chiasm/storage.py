@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from chiasm.errors import FolderError
+from chiasm.errors import ChiasmError, FolderError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -30,49 +31,58 @@ Tree = Any
 def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """A folder to write into that takes the place of `path` only when everything is written.
 
-    Interrupted at any point it leaves `path` as it was. Raises FolderError where `path` exists, unless
-    `overwrite` is set; even then only a former model folder or an empty one is replaced.
+    Interrupted it leaves `path` as it was; killed it may leave a hidden folder beside it, in which a model
+    that was being replaced lies whole. Raises FolderError where nothing can be written, and where `path`
+    exists, unless `overwrite` is set; even then only a former model folder or an empty one is replaced.
     """
     check_free(path, overwrite=overwrite)
-    try:
+    with _written(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    except OSError as error:
-        raise FolderError(f"cannot write there: {error.strerror}", where=str(path)) from error
-    try:
-        yield aside
-        aside.chmod(0o755)
-        _replace(aside, path)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            (aside / "new").mkdir()
+            yield aside / "new"
+            _replace(path, aside)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def check_free(path: Path, *, overwrite: bool = False) -> None:
     """Raise FolderError unless a folder may be written at `path`."""
-    if not path.exists() and not path.is_symlink():
-        return
-    if not overwrite:
-        raise FolderError("the output exists", where=str(path), hint="Pass --overwrite to replace it.")
-    if not path.is_dir() or (any(path.iterdir()) and not (path / MANIFEST).is_file()):
-        raise FolderError(
-            "the output exists and is no model folder, so it is not replaced",
-            where=str(path),
-            hint="Remove it.",
-        )
+    with _written(path):
+        if not os.path.lexists(path):
+            return
+        if not overwrite:
+            raise FolderError("the output exists", where=str(path), hint="Pass --overwrite to replace it.")
+        if not path.is_dir() or (any(path.iterdir()) and not (path / MANIFEST).is_file()):
+            raise FolderError(
+                "the output exists and is no model folder, so it is not replaced",
+                where=str(path),
+                hint="Remove it.",
+            )
 
 
-def _replace(aside: Path, path: Path) -> None:
-    if not path.exists():
-        aside.replace(path)
-        return
-    former = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-    path.replace(former / "model")
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """What the system refuses while `path` is written, as FolderError."""
     try:
-        aside.replace(path)
-    except OSError:
-        (former / "model").replace(path)
+        yield
+    except ChiasmError:
         raise
-    shutil.rmtree(former, ignore_errors=True)
+    except OSError as error:
+        raise FolderError(f"cannot write there: {error.strerror or error}", where=str(path)) from error
+
+
+def _replace(path: Path, aside: Path) -> None:
+    """Put `aside`/new in the place of `path`, and what was there, if anything, into `aside`/old."""
+    old = aside / "old"
+    try:
+        if os.path.lexists(path):
+            path.replace(old)
+        (aside / "new").replace(path)
+    finally:
+        if os.path.lexists(old) and not os.path.lexists(path):
+            old.replace(path)
 
 
 def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
@@ -106,20 +116,37 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         )
     for name, entry in manifest["files"].items():
         _check_file(folder, name, entry)
+    _check_strangers(folder, manifest["files"])
     return manifest
 
 
 def _check_file(folder: Path, name: str, entry: Any) -> None:
-    file = folder / name
-    inside = not Path(name).is_absolute() and ".." not in Path(name).parts
-    if not inside or file.is_symlink() or not file.resolve().is_relative_to(folder.resolve()):
-        raise FolderError("a file lies outside the folder", where=f"{folder}: {name}")
-    if not isinstance(entry, dict) or not file.is_file():
+    file, where = folder / name, f"{folder}: {name!r:.200}"
+    try:
+        whole = file.is_file() and isinstance(entry, dict) and file.stat().st_size == entry.get("bytes")
+        inside = ".." not in Path(name).parts and file.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise FolderError("the manifest names what cannot be a file", where=where) from error
+    if not inside or file.is_symlink():
+        raise FolderError("a file lies outside the folder", where=where)
+    if not whole or sha256(file) != entry.get("sha256"):
         raise FolderError(
-            "a file is missing", where=f"{folder}: {name}", hint="Fit again, or restore the folder."
+            "a file is missing, changed or cut off", where=where, hint="Restore the folder, or fit again."
         )
-    if file.stat().st_size != entry.get("bytes") or sha256(file) != entry.get("sha256"):
-        raise FolderError("a file was changed or cut off", where=f"{folder}: {name}", hint="Fit again.")
+
+
+def _check_strangers(folder: Path, files: Mapping[str, Any]) -> None:
+    """Refuse what is there but not in the manifest, so that nothing unchecked is ever read.
+
+    Hidden files are left alone: systems put them everywhere, and no name that is read begins with a dot.
+    """
+    for found in sorted(folder.rglob("*")):
+        name = found.relative_to(folder)
+        known = name.as_posix() in {*files, MANIFEST} or any(part.startswith(".") for part in name.parts)
+        if not known and (found.is_symlink() or not found.is_dir()):
+            raise FolderError(
+                "a file is not in the manifest", where=f"{folder}: {str(name)!r}", hint="Remove it."
+            )
 
 
 def sha256(file: Path) -> str:
@@ -129,8 +156,11 @@ def sha256(file: Path) -> str:
 
 
 def write_json(file: Path, content: Any) -> None:
-    """Write JSON (NaN refused) as UTF-8."""
-    file.write_text(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n", "utf-8")
+    """Write JSON as UTF-8; FolderError for what JSON cannot hold, NaN and infinity among it."""
+    try:
+        file.write_text(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n", "utf-8")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FolderError(f"cannot be written as JSON: {error}", where=file.name) from error
 
 
 def read_json(file: Path) -> Any:
@@ -139,15 +169,16 @@ def read_json(file: Path) -> Any:
         if file.stat().st_size > LARGEST_JSON:
             raise FolderError("larger than any file chiasm writes", where=str(file))
         return json.loads(file.read_text("utf-8"))
+    except FolderError:
+        raise
     except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, FolderError):
-            raise
         raise FolderError(f"not readable as JSON: {type(error).__name__}", where=str(file)) from error
 
 
 def write_tree(folder: Path, name: str, tree: Tree) -> None:
-    """Write dicts, lists, numbers, strings and arrays as `name`.json and, for the arrays,
-    `name`.safetensors.
+    """Write dicts, lists, numbers, strings and arrays as `name`.json, the arrays as `name`.safetensors.
+
+    Tuples come back as lists, numpy scalars as Python numbers. NaN and infinity live in arrays only.
     """
     arrays: dict[str, NDArray[Any]] = {}
     write_json(folder / f"{name}.json", _without_arrays(tree, arrays))
@@ -162,25 +193,26 @@ def read_tree(folder: Path, name: str) -> Tree:
     try:
         arrays = load_file(file) if file.is_file() else {}
         return _with_arrays(content, arrays)
-    except (SafetensorError, KeyError, OSError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
         raise FolderError(f"arrays are damaged: {error}", where=str(file)) from error
 
 
 def _without_arrays(tree: Tree, arrays: dict[str, NDArray[Any]]) -> Tree:
-    if isinstance(tree, np.ndarray):
+    if isinstance(tree, np.ndarray) and tree.dtype.kind in "fiub" and tree.itemsize <= 8:
         key = str(len(arrays))
-        arrays[key] = np.ascontiguousarray(tree)
+        arrays[key] = np.asarray(tree, order="C")
         return {_ARRAY: key}
-    if isinstance(tree, np.generic):
+    if isinstance(tree, np.bool_ | np.integer | np.floating):
         return tree.item()
-    if isinstance(tree, Mapping):
-        return {str(k): _without_arrays(v, arrays) for k, v in tree.items()}
+    if isinstance(tree, Mapping) and all(isinstance(key, str) for key in tree):
+        return {_escaped(k): _without_arrays(v, arrays) for k, v in tree.items()}
     if isinstance(tree, list | tuple):
         return [_without_arrays(v, arrays) for v in tree]
     if tree is None or isinstance(tree, bool | int | float | str):
         return tree
     raise FolderError(
-        f"cannot store a {type(tree).__name__}", hint="Learned attributes are arrays, numbers, text."
+        f"cannot store a {type(tree).__name__}",
+        hint="Only numbers, text, lists, dicts and arrays of numbers.",
     )
 
 
@@ -188,5 +220,10 @@ def _with_arrays(tree: Tree, arrays: dict[str, NDArray[Any]]) -> Tree:
     if isinstance(tree, dict):
         if tree.keys() == {_ARRAY}:
             return arrays[tree[_ARRAY]]
-        return {k: _with_arrays(v, arrays) for k, v in tree.items()}
+        return {k.removeprefix("$"): _with_arrays(v, arrays) for k, v in tree.items()}
     return [_with_arrays(v, arrays) for v in tree] if isinstance(tree, list) else tree
+
+
+def _escaped(key: str) -> str:
+    """The key of a dict, told apart from the mark of an array by one more $."""
+    return f"${key}" if key.startswith("$") else key
