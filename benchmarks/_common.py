@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import os
 import platform
 import sys
 from collections.abc import Iterable, Sequence
@@ -37,6 +38,14 @@ def write_result(name: str, title: str, table: str, notes: str = "", seed: int =
     path.write_text(text, "utf-8")
     print(text)
     return path
+
+
+def shared_data() -> Path:
+    """The folder of the shared data: CHIASM_DATA, or ../shared/data beside the checkout."""
+    folder = Path(os.environ.get("CHIASM_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        raise SystemExit(f"shared data not found at {folder}: set CHIASM_DATA")
+    return folder
 
 
 def processor() -> str:

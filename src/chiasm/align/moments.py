@@ -121,19 +121,24 @@ class Moments:
         for name, f in chunk.items():
             self.shift.setdefault(name, _worthwhile_shift(f.values))
         shifted = {name: self._shifted(name, f) for name, f in chunk.items()}
+        sums = {name: _sum(f.means) for name, f in shifted.items()}
         for name, f in shifted.items():
             items = f.values if f.means is f.values else f.values / np.sqrt(f.counts[f.row])[:, None]
-            self._note(name, name, self._product(items, items), f.means, f.means)
+            self._note(name, name, len(f.means), self._product(items, items), sums[name], sums[name])
         for a, b in itertools.combinations(sorted(shifted), 2):
             left, right = _paired(shifted[a], shifted[b])
             if len(left):
-                self._note(a, b, self._product(left, right), left, right)
+                sum_a = sums[a] if left is shifted[a].means else _sum(left)
+                sum_b = sums[b] if right is shifted[b].means else _sum(right)
+                self._note(a, b, len(left), self._product(left, right), sum_a, sum_b)
 
-    def _note(self, a: str, b: str, product: NDArray[Any], left: NDArray[Any], right: NDArray[Any]) -> None:
+    def _note(
+        self, a: str, b: str, rows: int, product: NDArray[Any], sum_a: NDArray[Any], sum_b: NDArray[Any]
+    ) -> None:
         _accumulate(self.products, (a, b), product)
-        for key, rows in {(a, b): left, (b, a): right}.items():
-            _accumulate(self.sums, key, _sum(rows))
-        self.count[a, b] = self.count.get((a, b), 0) + len(left)
+        for key, total in {(a, b): sum_a, (b, a): sum_b}.items():
+            _accumulate(self.sums, key, total)
+        self.count[a, b] = self.count.get((a, b), 0) + rows
 
     def _shifted(self, name: str, f: Features) -> Features:
         shift = self.shift[name]

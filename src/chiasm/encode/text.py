@@ -43,7 +43,7 @@ class Lexical(Encoder):
     letter_rarity_: Floats
     components_: Floats  # (words + letters, k)
 
-    def __init__(self, dim: int = 256, max_terms: int = 20000) -> None:
+    def __init__(self, dim: int = 512, max_terms: int = 20000) -> None:
         self.dim = dim
         self.max_terms = max_terms
 

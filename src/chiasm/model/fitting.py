@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from chiasm import plugins
 from chiasm.align.hubness import Hubness
@@ -18,10 +19,10 @@ from chiasm.encode.cache import Cache
 from chiasm.encode.encoder import Encoder
 from chiasm.encode.engine import Described, describe_column
 from chiasm.encode.features import Features
-from chiasm.errors import DataError, UsageError
+from chiasm.errors import Broken, DataError, UsageError
 from chiasm.judge.relevance import relevance
 from chiasm.judge.scoreboard import Report
-from chiasm.model.judging import Baselines, judge
+from chiasm.model.judging import Baselines, judge, labels_of
 from chiasm.model.parts import Parts, hold_out
 from chiasm.model.space import Progress, Space
 from chiasm.rows.modality import SPACE
@@ -44,6 +45,7 @@ class Fitted:
     tuning: Tuning
     report: Report | None
     notes: list[str] = field(default_factory=list)
+    broken: list[Broken] = field(default_factory=list)
 
 
 def fit_space(
@@ -66,7 +68,7 @@ def fit_space(
     present = {c: np.isin(np.arange(len(rows)), d.row) for c, d in described.items()}
     parts = hold_out(rows, present, by, seed)
     features = _encode(described, chosen, parts, notes)
-    labels = None if target is None else rows.values(target)
+    labels = labels_of(rows, target)
     stage = _Stage(features, labels, parts)
 
     aligner = _aligner(align, dim)
@@ -82,7 +84,7 @@ def fit_space(
         wanted = None if labels is None else [labels[i] for i in parts.score]
         report = judge(trial, baselines, stage.part(parts.score), wanted, target, seed)
     else:
-        notes.append("Too few rows to hold any out: nothing was tuned, and how good this is nobody knows.")
+        notes.append("Too little to hold any rows out: nothing was tuned, and how good this is nobody knows.")
     stage.align(aligner, "fit", "tune", "score")
     space = Space(kept, aligner, stage.hubness(aligner, tuning, ("fit", "tune", "score"), seed), fusion)
     return Fitted(
@@ -93,6 +95,7 @@ def fit_space(
         tuning,
         report,
         notes,
+        [cell for d in described.values() for cell in d.broken],
     )
 
 
@@ -100,10 +103,14 @@ def choose_encoders(rows: Rows, named: Encoders, target: str | None) -> dict[str
     """An encoder for each column that joins the space: those named, and the default of every other that
     may.
     """
-    for column in [*named, *([target] if target is not None else [])]:
+    for column in named:
         rows.schema[column]
+        if column == target:
+            raise UsageError(f"column {column!r} is the target, so it takes no encoder", where="encoders")
     joining = [c for c in rows.schema.of(*SPACE) if c != target]
-    chosen = {c: plugins.encoder(named.get(c), rows.schema[c].modality) for c in sorted({*joining, *named})}
+    chosen = {
+        c: clone(plugins.encoder(named.get(c), rows.schema[c].modality)) for c in sorted({*joining, *named})
+    }
     if len(chosen) < 2:
         kinds = ", ".join(f"{c.name} ({c.modality})" for c in rows.schema.columns)
         raise DataError(
@@ -134,13 +141,22 @@ def _encode(
             continue
         encoders[column].fit(learned.values)
         features[column] = whole.features(encoders[column])
+    features = _linked(features, parts, notes)
     if len(features) < 2:
         broken = [str(b) for d in described.values() for b in d.broken[:2]]
         raise DataError(
-            f"fewer than two columns have anything usable ({', '.join(features) or 'none'} has)",
+            f"fewer than two columns hold anything usable in the same rows ({', '.join(features) or 'none'})",
             hint=f"Broken: {'; '.join(broken)}." if broken else "Are the cells empty?",
         )
     return features
+
+
+def _linked(features: dict[str, Features], parts: Parts, notes: list[str]) -> dict[str, Features]:
+    """The columns that share two rows or more with another among those learned from."""
+    has = {c: np.isin(parts.fit, f.row).astype(int) for c, f in features.items()}
+    alone = [c for c in has if all(has[c] @ has[other] < 2 for other in has if other != c)]
+    notes += [f"Column {c!r} is hardly ever there together with another and is left out." for c in alone]
+    return {c: f for c, f in features.items() if c not in alone}
 
 
 def _aligner(align: str | LinearAligner, dim: int) -> LinearAligner:
@@ -149,7 +165,8 @@ def _aligner(align: str | LinearAligner, dim: int) -> LinearAligner:
         return found
     if not isinstance(align, LinearAligner):
         raise UsageError(f"align is a name or an aligner, got {type(align).__name__}")
-    return align
+    own: LinearAligner = clone(align)
+    return own
 
 
 class _Stage:

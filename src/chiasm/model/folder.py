@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chiasm import plugins, storage
 from chiasm.align.hubness import Hubness
@@ -18,9 +18,11 @@ from chiasm.errors import Broken, ChiasmError, FolderError
 from chiasm.index import Gallery
 from chiasm.judge.scoreboard import Report
 from chiasm.model.judging import Baselines
-from chiasm.model.model import Model
 from chiasm.model.space import Space
 from chiasm.rows.rows import Rows
+
+if TYPE_CHECKING:
+    from chiasm.model.model import Model
 
 LIBRARIES = ("chiasm", "numpy", "scipy", "scikit-learn", "pyarrow", "faiss-cpu", "Pillow", "soundfile")
 
@@ -42,15 +44,15 @@ def save(model: Model, path: Path, *, overwrite: bool, copy_media: bool) -> Path
     return path
 
 
-def load_model(path: Path, encoders: Mapping[str, Any]) -> Model:
-    """Read a model folder; FolderError where it is damaged, foreign or of another format."""
+def read_folder(path: Path, encoders: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the model in a folder; FolderError where it is damaged, foreign or of another format."""
     path = path.expanduser()
     manifest = storage.read_manifest(path)
     try:
         stages = storage.read_tree(path, "stages")
         galleries = {c: Gallery.load(path / "index" / str(i)) for i, c in enumerate(manifest["columns"])}
         report = storage.read_json(path / "report.json") if (path / "report.json").is_file() else None
-        return Model(
+        return dict(
             space=_space(stages, encoders),
             rows=Rows.from_parquet(path / "rows.parquet"),
             galleries=galleries,

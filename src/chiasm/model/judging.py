@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from chiasm.align.linear import Ridge
 from chiasm.align.moments import Moments
 from chiasm.encode.features import Features
+from chiasm.errors import UsageError
 from chiasm.judge.relevance import relevance
 from chiasm.judge.scoreboard import Report, direction
 from chiasm.metrics import blocks
 from chiasm.model.space import Space
+from chiasm.rows.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,17 @@ class Baselines:
         return (left[rows] @ right.T for rows in blocks(len(left), len(right)))
 
 
+def labels_of(rows: Rows, target: str | None) -> list[Any] | None:
+    """One label a row, None where it has none; None without a target."""
+    if target is None:
+        return None
+    column = rows.schema[target]
+    if column.many or column.modality in ("image", "sound", "vector"):
+        kind = column.modality + ", several a cell" * column.many
+        raise UsageError(f"a target holds one label a row, column {target!r} holds {kind}", where="target")
+    return rows.values(target)
+
+
 def judge(
     space: Space,
     baselines: Baselines,
@@ -57,7 +70,8 @@ def judge(
     vectors = space.project(features)
     galleries = space.galleries(vectors)
     rows = next(iter(features.values())).n
-    scored, silent = [], []
+    scored = []
+    silent = [f"{c}: {len(f.broken):,} broken are left out." for c, f in features.items() if f.broken]
     for query, answer in itertools.permutations(sorted(vectors), 2):
         if not len(vectors[query].row) or not len(vectors[answer].row):
             silent.append(f"{query} → {answer}: nothing to score, a column is empty here.")

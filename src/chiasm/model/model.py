@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,25 +16,27 @@ from chiasm.encode.features import Features
 from chiasm.errors import Broken, DataError, UsageError, did_you_mean
 from chiasm.index import Gallery
 from chiasm.judge.scoreboard import Report
+from chiasm.model import folder
 from chiasm.model.fitting import Encoders, Fitted, fit_space
-from chiasm.model.judging import Baselines, judge
+from chiasm.model.judging import Baselines, judge, labels_of
 from chiasm.model.query import DISLIKE, Hit, Part, Question
 from chiasm.model.space import Progress, Space
+from chiasm.rows.columns import ROW, with_rows
 from chiasm.rows.readers import read
 from chiasm.rows.rows import Rows
 from chiasm.rows.schema import Schema
+
+Ids = str | int | Sequence[str | int]
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
     """A fitted space with the rows it has indexed.
 
-    rows : the indexed rows;  galleries : {column: its items in the space};  report : the scoreboard on
-    rows that
-    were held out while fitting, None where there were too few;  facts : seed, target, tuning, parts,
-    versions;
-    notes : what fitting has to say;  broken : the cells that could not be used, rows numbered as in
-    their source.
+    rows : the indexed rows;  galleries : {column: its items in the space}.
+    report : the scoreboard on rows that were held out while fitting, None where there were too few.
+    facts : seed, target, tuning, parts, versions;  notes : what fitting has to say.
+    broken : the cells that could not be used, rows numbered as in their source.
     """
 
     space: Space
@@ -62,7 +64,8 @@ class Model:
     def read(self, source: Any) -> Rows:
         """Rows of a source, read as this model's schema says."""
         if isinstance(source, Rows) and source.schema != self.schema:
-            return replace(read(source.table.drop_columns(["__row__"]), schema=self.schema), base=source.base)
+            rows = read(source.table.drop_columns([ROW]), root=source.base, schema=self.schema)
+            return replace(rows, table=with_rows(rows.table, source.numbers))
         return read(source, schema=self.schema)
 
     def search(
@@ -73,18 +76,19 @@ class Model:
         *,
         where: str | None = None,
         data: Any = None,
-        like: Sequence[str | int] = (),
-        unlike: Sequence[str | int] = (),
+        like: Ids = (),
+        unlike: Ids = (),
         cache: Cache | None = None,
     ) -> list[Hit]:
         """The k items nearest to a query of one or several columns, best first.
 
-        query : {column: a text, a path, bytes, a vector};  find : the answer's column, None means every
-        column.
+        query : {column: a text, a path, bytes, a vector}.
+        find : the answer's column, None means every column.
         where : a filter on the rows, such as 'site == "north" and year > 2020'.
         data : another collection to search instead of the indexed rows.
         like, unlike : ids of indexed rows to be near to, or away from; they are not among the answers.
         """
+        like, unlike = _ids(like), _ids(unlike)
         if k < 1:
             raise UsageError(f"k must be 1 or more, got {k}")
         self._check_find(find)
@@ -107,29 +111,28 @@ class Model:
     def evaluate(
         self, data: Any, *, seed: int = 0, cache: Cache | None = None, progress: Progress | None = None
     ) -> Report:
-        """The scoreboard on other rows; an item of the same row is right, or of the same target where
-        there is one.
-        """
+        """The scoreboard on other rows: right is an item of the same row, or of one of the same target."""
         rows = self.read(data)
         features = self.space.features(rows, cache, progress)
         target = self.facts.get("target")
-        labels = rows.values(target) if target is not None else None
-        return judge(self.space, self.baselines, features, labels, target, seed)
+        return judge(self.space, self.baselines, features, labels_of(rows, target), target, seed)
 
     def add(self, data: Any, *, cache: Cache | None = None, progress: Progress | None = None) -> Model:
         """A model that has indexed more rows; nothing is refitted."""
         more = self.read(data)
         rows = Rows.concat(self.rows, more)
-        vectors = self.space.project(self.space.features(more, cache, progress))
+        features = self.space.features(more, cache, progress)
+        vectors = self.space.project(features)
         galleries = dict(self.galleries)
         for column, f in vectors.items():
             losses = self.space.hubness.penalties(column, f.values)
             galleries[column] = galleries[column].append(f.values, f.row + len(self.rows), f.item, losses)
-        return replace(self, rows=rows, galleries=galleries)
+        found = _named((b for f in features.values() for b in f.broken), more)
+        return replace(self, rows=rows, galleries=galleries, broken=self.broken + found)
 
-    def remove(self, ids: Sequence[str | int]) -> Model:
+    def remove(self, ids: Ids) -> Model:
         """A model without some of its indexed rows; nothing is refitted."""
-        gone = np.array([self._place(i) for i in ids], np.int64)
+        gone = np.array([self._place(i) for i in _ids(ids)], np.int64)
         keep = np.ones(len(self.rows), bool)
         keep[gone] = False
         if not keep.any():
@@ -146,9 +149,7 @@ class Model:
 
     def save(self, path: str | Path, *, overwrite: bool = False, copy_media: bool = False) -> Path:
         """Write the model folder: text and references, or with `copy_media` the media too."""
-        from chiasm.model.folder import save
-
-        return save(self, Path(path), overwrite=overwrite, copy_media=copy_media)
+        return folder.save(self, Path(path), overwrite=overwrite, copy_media=copy_media)
 
     def _check_find(self, find: str | None) -> None:
         if find is not None and find not in self.columns:
@@ -226,8 +227,8 @@ def fit(
     target : a column that is kept out of the space; rows of equal target are right answers to each other, and
     supervised aligners learn from it.
     encoders : {column: a name, a model folder or file, an Encoder, or a function of a list of cells}.
-    align : 'cca', 'ridge', 'procrustes', 'semantic', or an aligner;  fuse : 'mean';  dim : width of the
-    space.
+    align : 'cca', 'ridge', 'procrustes', 'semantic', or an aligner;  fuse : 'mean'.
+    dim : width of the space, at most what the columns allow.
     by : a column of groups that are held out whole.
     cache : where features are kept; None takes the user's cache folder.
     """
@@ -239,29 +240,31 @@ def fit(
     galleries = fitted.space.galleries(fitted.space.project(fitted.features))
     return Model(
         fitted.space, rows, galleries, fitted.baselines, fitted.report, _facts(fitted, rows, target, seed),
-        tuple(fitted.notes), _broken(fitted, rows),
+        tuple(fitted.notes), _named(fitted.broken, rows),
     )  # fmt: skip
 
 
-def _broken(fitted: Fitted, rows: Rows) -> tuple[Broken, ...]:
-    return tuple(replace(b, row=int(rows.numbers[b.row])) for f in fitted.features.values() for b in f.broken)
+def _ids(ids: Ids) -> Sequence[str | int]:
+    """One id is a list of one."""
+    return (ids,) if isinstance(ids, str | int) else ids
+
+
+def _named(broken: Iterable[Broken], rows: Rows) -> tuple[Broken, ...]:
+    """Broken cells by the numbers that their rows have in the source."""
+    return tuple(replace(one, row=int(rows.numbers[one.row])) for one in broken)
 
 
 def _facts(fitted: Fitted, rows: Rows, target: str | None, seed: int) -> dict[str, Any]:
-    from chiasm.model.folder import versions
-
     return {
         "seed": seed,
         "target": target,
         "tuned": fitted.tuning.params,
         "hubness": fitted.tuning.hubness,
         "trained_rows": fitted.parts.numbers(rows),
-        "versions": versions(),
+        "versions": folder.versions(),
     }
 
 
 def load(path: str | Path, *, encoders: Mapping[str, Any] | None = None) -> Model:
     """Read a model folder; `encoders` gives back the functions that a folder cannot hold."""
-    from chiasm.model.folder import load_model
-
-    return load_model(Path(path), encoders or {})
+    return Model(**folder.read_folder(Path(path), encoders or {}))

@@ -21,8 +21,8 @@ class Hit:
 
     row : the row's id, or its number where rows have none;  column, item : which of its cells and items.
     score : standard deviations above what items of that column score by chance, so that answers from
-    different
-        columns compare;  shares : {part of the query: its share}, adding up to the score.
+        different columns compare.
+    shares : {part of the query: its share}, adding up to the score.
     """
 
     row: str
