@@ -61,7 +61,9 @@ def main() -> None:
         "bfloat16 pays only where the processor multiplies it faster than the symmetric float32 product that numpy "
         "uses for X'X; it is therefore asked for, never taken by itself."
     )
-    write_result("linear_fit", "Linear fit: time beside its products, beside cca-zoo; memory of a stream", table, notes)
+    write_result(
+        "linear_fit", "Linear fit: time beside its products, beside cca-zoo; memory of a stream", table, notes
+    )
 
 
 def pairs(n: int, width: int, seed: int = SEED) -> tuple[np.ndarray, np.ndarray]:

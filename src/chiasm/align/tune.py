@@ -28,6 +28,9 @@ KS = (5, 10, 20, 50, 100, 200)
 STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
 PROVISIONAL = (50, 0.6)  # hubness while ridge and weight are chosen: their best values depend on it
 FEW = 2_000
+"""Queries and bank items a direction while ridge and weight are chosen."""
+BANK = 10_000
+"""Items of a column that stand for its queries when hubs are looked for."""
 
 Vectors = NDArray[np.float32]
 Relevance = Mapping[tuple[str, str], sparse.csr_matrix]
@@ -56,20 +59,21 @@ def tune(
 ) -> Tuning:
     """Set the fitted aligner's tunable parameters to the best on the validation part.
 
-    moments : of the fitting part;  valid : its held-out features {column: Features}, which neither the
-    moments nor
-    the bank may contain;  bank : fitting rows that stand for training queries;  relevant : {(query
-    column, answer
-    column): (query items, answer items)}, true where an answer is right.
+    moments : of the fitting part.
+    valid : {column: features} held out, which neither the moments nor the bank may contain.
+    bank : fitting rows that stand for training queries; where it is empty, hubs stay uncorrected.
+    relevant : {(query column, answer column): (query items, answer items)}, true where an answer is right.
     """
     tuning = Tuning()
-    small = _Trial(valid, {c: _sample(f, FEW, seed) for c, f in bank.items()}, _thinned(relevant, seed))
+    small = _Trial(valid, {c: sample(f, FEW, seed) for c, f in bank.items()}, _thinned(relevant, seed))
     for name in aligner.tunable:
         scores = {value: _try(aligner, moments, small, name, value) for value in GRIDS[name]}
         tuning.params[name] = max(scores, key=lambda value: scores[value])
         tuning.trace += [{"param": name, "value": v, "score": s} for v, s in scores.items()]
         _set(aligner, moments, name, tuning.params[name])
-    _tune_hubness(tuning, _Trial(valid, bank, relevant), aligner)
+    if bank:
+        large = {c: sample(f, BANK, seed) for c, f in bank.items()}
+        _tune_hubness(tuning, _Trial(valid, large, relevant), aligner)
     return tuning
 
 
@@ -80,7 +84,7 @@ class _Trial:
     relevant: Relevance
 
     def vectors(self, aligner: LinearAligner, part: Mapping[str, Features]) -> dict[str, Vectors]:
-        return {c: aligner.project(c, part[c].values) for c in {c for pair in self.relevant for c in pair}}
+        return {c: aligner.project(c, f.values) for c, f in part.items() if c in aligner.maps_}
 
     def score(self, aligner: LinearAligner) -> float:
         """Mean reciprocal rank over all directions, under a provisional hubness correction."""
@@ -88,7 +92,7 @@ class _Trial:
         k, strength = PROVISIONAL
         found = []
         for (query, answer), relevant in self.relevant.items():
-            loss = strength * neighbourhood(valid[answer], bank[query], [k])[k] if len(bank[query]) else 0.0
+            loss = strength * neighbourhood(valid[answer], bank[query], [k])[k] if query in bank else 0.0
             asked = np.flatnonzero(np.diff(relevant.indptr))
             found.append(mean_reciprocal_rank(valid[query][asked] @ valid[answer].T - loss, relevant[asked]))
         return float(np.mean(found)) if found else 0.0
@@ -146,7 +150,8 @@ def mean_reciprocal_rank(scores: Vectors, relevant: sparse.csr_matrix) -> float:
     return float((1.0 / (1 + better - ours)).mean())
 
 
-def _sample(features: Features, most: int, seed: int) -> Features:
+def sample(features: Features, most: int, seed: int) -> Features:
+    """At most `most` of the items, drawn at random."""
     if len(features.row) <= most:
         return features
     keep = np.sort(np.random.default_rng(seed).permutation(len(features.row))[:most])

@@ -14,7 +14,7 @@ from chiasm import plugins
 from chiasm.align.hubness import Hubness
 from chiasm.align.linear import LinearAligner
 from chiasm.align.moments import Moments
-from chiasm.align.tune import Tuning, tune
+from chiasm.align.tune import BANK, Tuning, sample, tune
 from chiasm.encode.cache import Cache
 from chiasm.encode.encoder import Encoder
 from chiasm.encode.engine import Described, describe_column
@@ -27,9 +27,6 @@ from chiasm.model.parts import Parts, hold_out
 from chiasm.model.space import Progress, Space
 from chiasm.rows.modality import SPACE
 from chiasm.rows.rows import Rows
-
-BANK = 10_000
-"""Training items of a column that stand for its queries when hubs are looked for."""
 
 Encoders = Mapping[str, "str | Encoder | Callable[..., Any]"]
 
@@ -207,9 +204,8 @@ class _Stage:
         return tune(aligner, self.moments("fit"), valid, bank, right, seed)
 
     def hubness(self, aligner: LinearAligner, tuning: Tuning, names: tuple[str, ...], seed: int) -> Hubness:
-        rng = np.random.default_rng(seed)
-        bank = {}
-        for column, f in self.part(self.places(*names)).items():
-            some = np.sort(rng.permutation(len(f.values))[:BANK])
-            bank[column] = aligner.project(column, f.values[some])
+        bank = {
+            c: aligner.project(c, sample(f, BANK, seed).values)
+            for c, f in self.part(self.places(*names)).items()
+        }
         return Hubness().fit(bank, tuning.hubness)
