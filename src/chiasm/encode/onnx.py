@@ -119,7 +119,8 @@ class OnnxImage(Encoder):
         small = np.asarray(image, np.float32)
         if self.colour == "BGR":
             small = small[:, :, ::-1]
-        small = (small - np.asarray(self.mean, np.float32)) / np.asarray(self.scale, np.float32)
+        mean, scale = np.asarray(self.mean, np.float32), np.asarray(self.scale, np.float32)
+        small = np.divide(small - mean, scale, dtype=np.float32)
         return np.ascontiguousarray(small.transpose(LAYOUTS[self.layout])[None])
 
     def _workers(self) -> int:

@@ -1,0 +1,270 @@
+"""Pretrained encoders by name: any transformers or sentence-transformers model, from a folder or the hub."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.checks import check_known
+from chiasm.encode.encoder import Encoder, digest
+from chiasm.encode.hub import loading, model_folder
+from chiasm.encode.weights import folder_hashes
+from chiasm.errors import EncoderError, UsageError, need
+from chiasm.rows.media import Sound
+
+Floats = NDArray[np.float32]
+
+POOLING = ("auto", "mean", "cls", "pooler")
+BATCH = 32
+WINDOW = 30  # seconds of sound at once where the model names no window of its own
+SHORTEST = 0.1  # seconds; shorter sounds are filled with silence, or convolutions find nothing in them
+UNTRAINED = ("pooler", "masked_spec_embed")
+"""Weights that a checkpoint may lack, since a vector need not use them."""
+
+TOWERS = {
+    "text": ("get_text_features", "text_model"),
+    "image": ("get_image_features", "vision_model"),
+    "sound": ("get_audio_features", "audio_model"),
+}
+"""Of CLIP, SigLIP, CLAP and their like: the method that gives vectors for search, and the tower."""
+
+
+class Pretrained(Encoder):
+    """A model that is loaded at first use and never trained.
+
+    name : folder of the model, or its name on the hub (`owner/model`), which is fetched once and then kept.
+    pooling : auto takes what the model was made to give (its features for search, or its own pooling),
+        and else the mean; mean, cls (first token) and pooler force one.
+    device : where it runs, as torch names it.
+    revision : branch, tag or commit on the hub; a commit pins the model for good.
+
+    Only safetensors weights are read, and no code from the folder is run. Raises EncoderError where the model
+    cannot be had or does not fit the modality.
+    """
+
+    pooler_first: ClassVar[bool] = False  # whether `auto` prefers a trained pooler to the mean
+
+    def __init__(
+        self, name: str, pooling: str = "auto", device: str = "cpu", revision: str | None = None
+    ) -> None:
+        self.name = name
+        self.pooling = pooling
+        self.device = device
+        self.revision = revision
+
+    def set_params(self, **params: Any) -> Self:
+        """Change parameters; the model is loaded anew."""
+        for loaded in ("_model", "_preparer", "_folder"):
+            self.__dict__.pop(loaded, None)
+        return super().set_params(**params)  # type: ignore[no-any-return]
+
+    def identity(self) -> str:
+        """Of the pooling and the contents of a folder, or a hub name with its revision."""
+        folder = Path(self.name)
+        source = folder_hashes(folder) if folder.is_dir() else f"{self.name}@{self.revision or 'main'}"
+        return digest(type(self).__name__, self.version, self.pooling, source)
+
+    def describe(self, cells: Sequence[Any]) -> Floats:
+        """(n, d) of decoded cells."""
+        check_known(self.pooling, POOLING, "pooling")
+        need("torch", "pretrained")
+        need("transformers", "pretrained")
+        import torch
+
+        if not len(cells):
+            return np.zeros((0, 0), np.float32)
+        with torch.inference_mode():
+            return np.concatenate([self._batch(cells[i : i + BATCH]) for i in range(0, len(cells), BATCH)])
+
+    @abstractmethod
+    def _batch(self, cells: Sequence[Any]) -> Floats:
+        """(n, d) of a few cells."""
+
+    @abstractmethod
+    def _load_preparer(self, folder: Path) -> Any:
+        """What turns cells into the model's inputs."""
+
+    @cached_property
+    def _preparer(self) -> Any:
+        with loading(self.name):
+            return self._load_preparer(self._folder)
+
+    @cached_property
+    def _model(self) -> Any:
+        """The model in evaluation mode, float32; of one with a decoder, the encoder alone."""
+        with loading(self.name):
+            return self._load_model(self._folder)
+
+    def _load_model(self, folder: Path) -> Any:
+        import transformers
+
+        model, report = transformers.AutoModel.from_pretrained(
+            folder, use_safetensors=True, local_files_only=True, output_loading_info=True
+        )
+        missing = sorted(report["missing_keys"])
+        foreign = [key for key in missing if not any(part in key for part in UNTRAINED)]
+        if foreign:
+            raise EncoderError(
+                f"its weights lack {foreign[0]} and {len(foreign) - 1} more of {type(model).__name__}",
+                where=self.name,
+                hint="Vectors of random weights mean nothing: take a complete model.",
+            )
+        if model.config.is_encoder_decoder:
+            model = model.get_encoder()
+        model.pooler_trained = not any("pooler" in key for key in missing)
+        return model.float().eval().to(self.device)
+
+    @cached_property
+    def _folder(self) -> Path:
+        return model_folder(self.name, self.revision)
+
+    def _vectors(self, inputs: Any, mask: Any = None) -> Floats:
+        """(n, d) of prepared inputs; mask (n, t) tells the tokens that count in the mean."""
+        method, tower = TOWERS[self.modality]
+        features = getattr(self._model, method, None)
+        if features is not None and self.pooling == "auto":
+            found = features(**inputs)
+            return _array(getattr(found, "pooler_output", found))  # newer transformers wrap it in an output
+        return self._pooled(getattr(self._model, tower, self._model)(**inputs), mask)
+
+    def _pooled(self, output: Any, mask: Any) -> Floats:
+        """(n, d) of a model's output: last_hidden_state (n, t, d), and perhaps pooler_output."""
+        pooler: Any = getattr(output, "pooler_output", None) if self._model.pooler_trained else None
+        if self.pooling == "pooler" and pooler is None:
+            raise UsageError("the model has no trained pooler", where=self.name, hint="Take another pooling.")
+        if pooler is not None and (
+            self.pooling == "pooler" or (self.pooling == "auto" and self.pooler_first)
+        ):
+            return _array(pooler.flatten(1))
+        hidden = output.last_hidden_state
+        if hidden.ndim == 4:  # (n, d, h, w) of a convolutional network
+            hidden = hidden.flatten(2).transpose(1, 2)
+        if self.pooling == "cls":
+            return _array(hidden[:, 0])
+        if mask is None:
+            return _array(hidden.mean(dim=1))
+        weights = mask[:, :, None].float()
+        return _array((hidden * weights).sum(1) / weights.sum(1).clamp(min=1))
+
+
+class TextModel(Pretrained):
+    """Text by sentence-transformers (where modules.json is), a text tower, or the mean of the tokens."""
+
+    modality: ClassVar[str] = "text"
+
+    def _load_preparer(self, folder: Path) -> Any:
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+        return tokenizer
+
+    def _load_model(self, folder: Path) -> Any:
+        if self.pooling != "auto" or not (folder / "modules.json").is_file():
+            return super()._load_model(folder)
+        need("sentence_transformers", "pretrained")
+        from sentence_transformers import SentenceTransformer
+
+        return SentenceTransformer(
+            str(folder), device=self.device, local_files_only=True, model_kwargs={"use_safetensors": True}
+        ).float()
+
+    def _batch(self, cells: Sequence[str]) -> Floats:
+        model = self._model
+        if hasattr(model, "encode"):
+            found = model.encode(list(cells), convert_to_numpy=True, show_progress_bar=False)
+            return np.asarray(found, np.float32)
+        inputs = self._tokens(cells)
+        return self._vectors(inputs, inputs.get("attention_mask"))
+
+    def _tokens(self, cells: Sequence[str]) -> Any:
+        tokenizer, config = self._preparer, self._model.config
+        text = getattr(config, "text_config", config)
+        longest = min(tokenizer.model_max_length, getattr(text, "max_position_embeddings", 512))
+        # SigLIP was trained on texts filled up to the full length and knows no mask
+        padding = "max_length" if config.model_type.startswith("siglip") else True
+        return tokenizer(
+            list(cells), padding=padding, truncation=True, max_length=longest, return_tensors="pt"
+        ).to(self.device)
+
+
+class ImageModel(Pretrained):
+    """Images by an image tower, or the model's pooler where it is trained, or the mean of the patches."""
+
+    modality: ClassVar[str] = "image"
+    pooler_first: ClassVar[bool] = True
+
+    def _load_preparer(self, folder: Path) -> Any:
+        from transformers import AutoImageProcessor
+
+        return AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+
+    def _batch(self, cells: Sequence[NDArray[np.uint8]]) -> Floats:
+        from PIL import Image
+
+        # as pictures, since the axes of a small array could be mistaken
+        pictures = [Image.fromarray(cell) for cell in cells]
+        inputs = self._preparer(images=pictures, return_tensors="pt").to(self.device)
+        return self._vectors(inputs)
+
+
+class SoundModel(Pretrained):
+    """Sound by an audio tower, or the mean over the frames (of Whisper, of its encoder's).
+
+    A sound longer than the model's window is described window by window, and the mean weighted by length.
+    """
+
+    modality: ClassVar[str] = "sound"
+
+    def _load_preparer(self, folder: Path) -> Any:
+        from transformers import AutoFeatureExtractor
+
+        return AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
+
+    def _batch(self, cells: Sequence[Sound]) -> Floats:
+        # one by one: models without a mask would hear the silence that fills a batch up
+        return np.stack([self._line(cell) for cell in cells])
+
+    def _line(self, sound: Sound) -> Floats:
+        windows = list(self._windows(sound))
+        lines = [self._window(samples) for samples in windows]
+        return np.asarray(np.average(lines, axis=0, weights=[len(w) for w in windows]), np.float32)
+
+    def _windows(self, sound: Sound) -> Iterator[Floats]:
+        """Pieces (t,) at the model's rate, each as long as it takes at once."""
+        import soxr
+
+        extractor = self._preparer
+        rate = int(extractor.sampling_rate)
+        samples = soxr.resample(sound.samples, sound.rate, rate) if sound.rate != rate else sound.samples
+        samples = np.pad(samples, (0, max(0, round(SHORTEST * rate) - len(samples))))
+        longest = int(getattr(extractor, "nb_max_samples", getattr(extractor, "n_samples", WINDOW * rate)))
+        yield from np.array_split(samples, -(-len(samples) // longest))
+
+    def _window(self, samples: Floats) -> Floats:
+        """(d,) of one window."""
+        extractor = self._preparer
+        inputs = extractor(samples, sampling_rate=extractor.sampling_rate, return_tensors="pt").to(
+            self.device
+        )
+        return np.asarray(self._vectors(inputs, self._heard(len(samples)))[0], np.float32)
+
+    def _heard(self, count: int) -> Any:
+        """(1, frames) of Whisper, which always hears 30 s: True where a frame holds some of the samples."""
+        import torch
+
+        frames = getattr(self._model.config, "max_source_positions", None)
+        if frames is None or not hasattr(self._preparer, "n_samples"):
+            return None
+        heard = -(-count * frames // self._preparer.n_samples)
+        return (torch.arange(frames, device=self.device) < heard)[None]
+
+
+def _array(tensor: Any) -> Floats:
+    return np.asarray(tensor.float().cpu().numpy(), np.float32)
