@@ -1,4 +1,4 @@
-"""Pretrained models: tiny ones made from a configuration against plain transformers, and MiniLM as a real one."""
+"""Pretrained models: tiny ones from a configuration against plain transformers, and MiniLM as a real one."""
 
 from __future__ import annotations
 
