@@ -64,9 +64,9 @@ def main() -> None:
         "encode_overhead",
         "Encoding from files against a bare loop",
         markdown_table(("what", "photos a second", "median s"), lines),
-        f"Throughput from files is {middle['bare'] / middle['files']:.1%} of the bare loop's (bar: 90 %), by the "
-        f"medians of {RUNS} runs each; run by run {min(shares):.0%} to {max(shares):.0%}. {PHOTOS} photos of "
-        f"flickr8k, MobileNetV2 by ONNX, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}.",
+        f"Throughput from files is {middle['bare'] / middle['files']:.1%} of the bare loop's "
+        f"(bar: 90 %), by the medians of {RUNS} runs each; run by run {min(shares):.0%} to {max(shares):.0%}. "
+        f"{PHOTOS} photos of flickr8k, MobileNetV2 by ONNX, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}.",
     )
 
 
