@@ -33,6 +33,15 @@ def clean(text: str) -> str:
     return "".join(c if unicodedata.category(c)[0] != "C" else " " for c in whole)
 
 
+def drawable(text: str) -> str:
+    """The text with what no font of this machine has spelled as code points, so that it is not a row of boxes."""
+    file = _best(frozenset(text))
+    if file is None:
+        return text
+    missing = {c for c in set(text) if not c.isspace() and not _has(file, c)}
+    return "".join(f" U+{ord(c):X} " if c in missing else c for c in text)
+
+
 def font_for(text: str, size: int) -> Any:
     """The font that has most of the text's characters: a plain one if it has all, else the best found."""
     return _opened(_best(frozenset(text)), size)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
 from chiasm.errors import DataError
-from chiasm.judge.fonts import clean, font_for
+from chiasm.judge.fonts import clean, drawable, font_for
 
 SIDE, GAP, NOTE, MARGIN = (
     264,
@@ -92,7 +92,7 @@ def _tile(value: str | NDArray[Any] | None) -> Image.Image:
 def _written(text: str, ink: str = INK) -> Image.Image:
     """The text, wrapped, as large as fits; what does not fit at the smallest size ends in an ellipsis."""
     tile = Image.new("RGB", (SIDE, SIDE), TILE)
-    words, room = clean(text)[:2000], SIDE - 32
+    words, room = drawable(clean(text)[:2000]), SIDE - 32
     for size in (34, 28, 24, 20):
         font, step = font_for(words, size), round(size * 1.3)
         lines = _wrapped(words, font, room)

@@ -49,7 +49,8 @@ def draw_found(
     for query, find in queries:
         asked = {column: value for column, value in query.items() if column in model.columns}
         values = model.rows.values(label) if label is not None else []
-        line = [_shown(next(iter(asked)), model.read([asked]), 0, 0)]
+        first = next(iter(asked))
+        line = [_shown(first, model.read([asked]), 0, 0, note=f"{' + '.join(asked)} → {find}")]
         for hit in model.search(asked, find, k):
             place = model.rows.ids.index(hit.row)
             right = None if label is None or label not in query else values[place] == query[label]
