@@ -24,6 +24,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     def restore(self, state: dict[str, Any]) -> Self:
         """Take over what `state` gave, forgetting what was learned before."""
+        for name in state:
+            if not name.endswith("_") or name.startswith("_") or hasattr(type(self), name):
+                raise UsageError(f"{name!r} is nothing that {type(self).__name__} learns")
         self.forget()
         for name, value in state.items():
             setattr(self, name, value)
@@ -42,7 +45,10 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
 def check_matrix(values: Any, name: str, width: int | None = None) -> NDArray[Any]:
     """A two-dimensional float array (n, d), with d == width where given."""
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ShapeError("expected numbers (n, d), got lists of different lengths", where=name) from error
     if array.ndim != 2 or array.dtype.kind not in "fiub":
         raise ShapeError(f"expected numbers (n, d), got {array.dtype} {array.shape}", where=name)
     if width is not None and array.shape[1] != width:

@@ -12,6 +12,8 @@ import typer
 from chiasm.cli import show
 from chiasm.errors import ChiasmError, UsageError
 
+INTERRUPTED = 130  # the exit code typer gives a Ctrl-C
+
 app = typer.Typer(
     name="chiasm",
     help="One searchable space from rows of text, images, sound and vectors, gaps included.",
@@ -41,10 +43,13 @@ def main() -> None:
     except ChiasmError as error:
         show.problem(error)
         sys.exit(2 if isinstance(error, UsageError) else 1)
-    except BrokenPipeError:
-        # the reader of our output went away, as `| head` does
-        sys.stderr.close()
+    except OSError as error:
+        show.note(f"chiasm: {error}")
         sys.exit(1)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            show.note("chiasm: interrupted, nothing was written")
+        raise
 
 
 def version(asked: bool) -> None:
@@ -220,7 +225,8 @@ def add(model: ModelPath, data: Data, root: Root = None, json: Json = False) -> 
     found = load(model)
     with show.bars() as progress:
         grown = found.add(read(data, root=root, schema=found.schema), progress=progress)
-    grown.save(model.expanduser(), overwrite=True)
+    grown.save(model.expanduser(), overwrite=True, copy_media=bool(found.facts.get("copy_media")))
+    show.broken(grown.broken[len(found.broken) :])
     show.count(len(grown.rows), len(grown.rows) - len(found.rows), as_json=json)
 
 
@@ -233,7 +239,7 @@ def remove(
 
     found = load(model)
     left = found.remove(ids)
-    left.save(model.expanduser(), overwrite=True)
+    left.save(model.expanduser(), overwrite=True, copy_media=bool(found.facts.get("copy_media")))
     show.count(len(left.rows), len(left.rows) - len(found.rows), as_json=json)
 
 

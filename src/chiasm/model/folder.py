@@ -10,6 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from sklearn.base import clone
+
 from chiasm import plugins, storage
 from chiasm.align.hubness import Hubness
 from chiasm.align.linear import Ridge
@@ -37,7 +40,7 @@ def save(model: Model, path: Path, *, overwrite: bool, copy_media: bool) -> Path
             place = folder / "index" / str(i)
             place.mkdir(parents=True)
             model.galleries[column].save(place)
-        storage.write_tree(folder, "facts", model.facts)
+        storage.write_tree(folder, "facts", {**model.facts, "copy_media": copy_media})
         if model.report is not None:
             storage.write_json(folder / "report.json", model.report.to_json())
         storage.write_manifest(folder, _about(model))
@@ -51,21 +54,37 @@ def read_folder(path: Path, encoders: Mapping[str, Any]) -> dict[str, Any]:
     try:
         stages = storage.read_tree(path, "stages")
         galleries = {c: Gallery.load(path / "index" / str(i)) for i, c in enumerate(manifest["columns"])}
+        rows, space = Rows.from_parquet(path / "rows.parquet"), _space(stages, encoders)
+        _check_fit(space, rows, galleries)
         report = storage.read_json(path / "report.json") if (path / "report.json").is_file() else None
-        return dict(
-            space=_space(stages, encoders),
-            rows=Rows.from_parquet(path / "rows.parquet"),
-            galleries=galleries,
-            baselines=_baselines(stages["baselines"]),
-            report=None if report is None else Report.from_json(report),
-            facts=storage.read_tree(path, "facts"),
-            notes=tuple(manifest["notes"]),
-            broken=tuple(Broken(**one) for one in manifest["broken"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, ChiasmError):
-            raise
+        return {
+            "space": space,
+            "rows": rows,
+            "galleries": galleries,
+            "baselines": _baselines(stages["baselines"]),
+            "report": None if report is None else Report.from_json(report),
+            "facts": dict(storage.read_tree(path, "facts")),
+            "notes": tuple(map(str, manifest["notes"])),
+            "broken": tuple(Broken(**one) for one in manifest["broken"]),
+        }
+    except ChiasmError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise FolderError(f"the folder is damaged: {error!r}", where=str(path), hint="Fit again.") from error
+
+
+def _check_fit(space: Space, rows: Rows, galleries: Mapping[str, Gallery]) -> None:
+    """Raise ValueError unless the stages fit each other, tried with one line of zeros a column."""
+    if not set(space.columns) == set(galleries) == set(space.encoders) <= set(rows.columns):
+        raise ValueError("its columns differ from stage to stage")
+    for column, gallery in galleries.items():
+        encoder = space.encoders[column]
+        vectors = space.aligner.project(column, np.zeros((1, encoder.width_), np.float32))
+        fits = vectors.shape == (1, gallery.dim) and gallery.column == column
+        fits &= sorted(space.hubness.penalties(column, vectors)) == list(gallery.columns)
+        fits &= encoder.modality == rows.schema[column].modality
+        if not fits or (len(gallery) and not 0 <= gallery.row.min() <= gallery.row.max() < len(rows)):
+            raise ValueError(f"the stages of column {column!r} do not fit each other")
 
 
 def versions() -> dict[str, str]:
@@ -117,8 +136,8 @@ def _record(kind: str, component: Any) -> dict[str, Any]:
 
 def _encoder_record(encoder: Any) -> dict[str, Any]:
     if isinstance(encoder, Function):
-        return {"name": "function", "identity": encoder.identity(), "modality": encoder.modality}
-    return {**_record("encode", encoder), "identity": encoder.identity()}
+        return {"name": "function", "modality": encoder.modality, "state": encoder.state()}
+    return _record("encode", encoder)
 
 
 def _component(kind: str, record: Mapping[str, Any]) -> Any:
@@ -133,7 +152,7 @@ def _encoder(column: str, record: Mapping[str, Any], given: Any) -> Any:
             f"the encoder of column {column!r} was a function, which a folder cannot hold",
             hint=f"chiasm.load(path, encoders={{{column!r}: function}}) gives it back.",
         )
-    return plugins.encoder(given, record["modality"])
+    return clone(plugins.encoder(given, record["modality"])).restore(record["state"])
 
 
 def _space(stages: Mapping[str, Any], given: Mapping[str, Any]) -> Space:
