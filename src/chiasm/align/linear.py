@@ -66,6 +66,12 @@ class LinearAligner(Estimator, ABC):
         check_known(name, self.maps_, "column")
         return check_matrix(values, f"column {name!r}", width=len(self.means_[name]))
 
+    @property
+    def space_width(self) -> int:
+        """k, the number of coordinates of the space."""
+        self.require_fitted("maps_")
+        return int(next(iter(self.maps_.values())).shape[1])
+
     def scaled_map(self, name: str) -> NDArray[np.float32]:
         """(d, k) the map of one column as it is applied."""
         return np.asarray(self.maps_[name], np.float32)
@@ -80,6 +86,8 @@ class LinearAligner(Estimator, ABC):
         features = (
             cells if isinstance(cells, Features) else Features.of(check_matrix(cells, f"column {name!r}"))
         )
+        if not len(features.row):  # maybe a column that was empty when this was fitted
+            return np.full((features.n, self.space_width), np.nan, np.float32)
         return features.with_values(self.project(name, features.values)).dense()
 
     def fit_transform(

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.checks import check_matrix
 from chiasm.encode.features import Features
-from chiasm.errors import ShapeError, UsageError, need
+from chiasm.errors import DataError, ShapeError, UsageError, need
 
 CHUNK = 16_384
 SHIFT_ABOVE = 10.0  # |mean| / std beyond which float32 products lose digits unless a mean is taken off first
@@ -68,7 +70,8 @@ class Moments:
         part.shift = {c: self.shift[c] for c in columns}
         for name in ("count", "sums", "products"):
             store = getattr(self, name)
-            setattr(part, name, {pair: v for pair, v in store.items() if set(pair) <= set(columns)})
+            # copies, since `add` adds in place
+            setattr(part, name, {pair: copy(v) for pair, v in store.items() if set(pair) <= set(columns)})
         return part
 
     def add(self, table: Table) -> Self:
@@ -79,8 +82,9 @@ class Moments:
         if len(set(lengths.values())) > 1:
             raise ShapeError(f"columns have different numbers of rows: {lengths}", where="moments")
         for start in range(0, max(lengths.values(), default=0), CHUNK):
-            chunk = {name: _part(table[name], start) for name in sorted(table)}
-            self._add_chunk({name: f for name, f in chunk.items() if len(f.row)})
+            chunk = {name: _part(name, table[name], start) for name in sorted(table)}
+            with np.errstate(over="ignore", invalid="ignore"):  # `covariance` names what was too large
+                self._add_chunk({name: f for name, f in chunk.items() if len(f.row)})
         return self
 
     def mean(self, a: str, b: str) -> Doubles:
@@ -93,6 +97,12 @@ class Moments:
         if not rows:
             return np.zeros((self.width(a), self.width(b)))
         product = self.products[a, b] if a <= b else self.products[b, a].T
+        if not np.isfinite(product).all():
+            raise DataError(
+                "numbers too large for products in single precision",
+                where=" or ".join(f"column {c!r}" for c in sorted({a, b})),
+                hint="Scale the features down.",
+            )
         return product / rows - np.outer(self.mean(a, b), self.mean(b, a))
 
     def center(self, column: str) -> Doubles:
@@ -147,13 +157,13 @@ class Moments:
         return f.with_values(f.values - shift) if shift.any() else f
 
 
-def _part(cells: Features | NDArray[Any], start: int) -> Features:
+def _part(name: str, cells: Features | NDArray[Any], start: int) -> Features:
     if isinstance(cells, Features):
         first, last = np.searchsorted(cells.row, (start, start + CHUNK))
         n = min(CHUNK, cells.n - start)
         return Features(cells.values[first:last], cells.row[first:last] - start, cells.item[first:last], n)
-    chunk = np.asarray(cells[start : start + CHUNK])
-    if chunk.dtype == np.float32 and chunk.ndim == 2 and np.isfinite(_sum(chunk.T)).all():
+    chunk = check_matrix(cells[start : start + CHUNK], f"column {name!r}")
+    if chunk.dtype == np.float32 and chunk.size and _all_finite(chunk):
         return Features(chunk, np.arange(len(chunk)), np.zeros(len(chunk), np.int64), len(chunk))
     return Features.of(chunk)
 
@@ -163,6 +173,11 @@ def _paired(a: Features, b: Features) -> tuple[NDArray[np.float32], NDArray[np.f
     if both.sum() == len(a.means) == len(b.means):
         return a.means, b.means
     return a.means[both[a.present]], b.means[both[b.present]]
+
+
+def _all_finite(rows: NDArray[np.float32]) -> bool:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(_sum(rows.T)).all())
 
 
 def _sum(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from chiasm.align.linear import CCA, LinearAligner, check_linked
 from chiasm.align.moments import Moments, Table
 from chiasm.checks import check_range
 from chiasm.encode.features import Features, as_features
-from chiasm.errors import DataError, UsageError
+from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.numerics import unit_rows
 
 
@@ -20,10 +20,8 @@ class Semantic(LinearAligner):
     """Correlations, then class posteriors: 'semantic correlation matching' (Rasiwasia et al. 2010).
 
     Each column's canonical coordinates go through a multinomial logistic regression; the space is the
-    vector of
-    posteriors less their mean, at unit length (their 'normalised correlation'). It has one coordinate a
-    class, so
-    it finds things of the same class and cannot tell two of one class apart.
+    vector of posteriors less their mean, at unit length (their 'normalised correlation'). It has one
+    coordinate a class, so it finds things of the same class and cannot tell two of one class apart.
 
     dim, ridge, weight : of the CCA under it.
     C : inverse strength of the regressions' L2 penalty, in units of coordinates at unit variance.
@@ -38,8 +36,8 @@ class Semantic(LinearAligner):
         self.C = C
 
     def fit(self, X: Table | Iterable[Table], y: Any = None) -> Self:
-        """Learn from rows and y (n,), their classes; None is an unlabelled row, which informs the CCA
-        alone.
+        """Learn from rows and y (n,), their classes; None or NaN is an unlabelled row, which informs the
+        CCA alone.
         """
         if not isinstance(X, Mapping):
             raise UsageError("Semantic needs all labelled rows at once, not a stream", where="X")
@@ -59,21 +57,30 @@ class Semantic(LinearAligner):
         if y is None:
             raise UsageError("Semantic needs classes", where="y", hint="Name a target column, or use CCA.")
         check_range(self.C, "C", 1e-12)
-        labels = np.array(["" if value is None else str(value) for value in y], dtype=np.str_)
+        labels = _as_text(y)
+        classes = sorted({str(label) for label in labels} - {""})
+        if len(classes) < 2:
+            raise DataError(f"Semantic needs two classes or more, got {classes}", where="y")
         self.forget()
         self._solve(moments, check_linked(moments))
-        self.classes_ = sorted(set(labels) - {""})
-        if len(self.classes_) < 2:
-            raise DataError(f"Semantic needs two classes or more, got {self.classes_}", where="y")
+        self.classes_ = classes
         self.coefficients_: dict[str, NDArray[np.float32]] = {}
         self.intercepts_: dict[str, NDArray[np.float32]] = {}
         for column in self.maps_:
             self._regress(column, as_features(X[column]), labels)
         return self
 
+    @property
+    def space_width(self) -> int:
+        """One coordinate a class."""
+        self.require_fitted("classes_")
+        return len(self.classes_)
+
     def _regress(self, column: str, features: Features, labels: NDArray[np.str_]) -> None:
         from sklearn.linear_model import LogisticRegression
 
+        if len(labels) != features.n:
+            raise ShapeError(f"expected {features.n} labels, one a row, got {len(labels)}", where="y")
         known = labels[features.row] != ""
         y = labels[features.row][known]
         if len(set(y)) < len(self.classes_):
@@ -82,7 +89,7 @@ class Semantic(LinearAligner):
         model = LogisticRegression(C=self.C, max_iter=1000).fit(coordinates, y)
         flip = len(self.classes_) == 2  # scikit-learn keeps one line for two classes
         weights = np.vstack([-model.coef_, model.coef_]) / 2 if flip else model.coef_
-        self.coefficients_[column] = weights.T.astype(np.float32)
+        self.coefficients_[column] = np.ascontiguousarray(weights.T, np.float32)
         bias = np.r_[-model.intercept_, model.intercept_] / 2 if flip else model.intercept_
         self.intercepts_[column] = bias.astype(np.float32)
 
@@ -100,3 +107,8 @@ class Semantic(LinearAligner):
         logits = self._coordinates(name, values) @ self.coefficients_[name] + self.intercepts_[name]
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+
+def _as_text(y: Any) -> NDArray[np.str_]:
+    """(n,) labels as text, "" where there is none: None, or NaN as tables have it."""
+    return np.array(["" if label is None or label != label else str(label) for label in y], dtype=np.str_)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.checks import check_matrix
 from chiasm.errors import Broken, ShapeError
 
 Floats = NDArray[np.floating[Any]]
@@ -48,12 +49,12 @@ class Features:
 
         With `present` (n,) the mask alone decides and what lies under it is never read.
         """
-        if values.ndim != 2:
-            raise ShapeError(f"expected (n, d), got {values.shape}", where="features")
+        values = check_matrix(values, "features")
         if present is None:
-            present = ~np.isnan(values).all(axis=1)
+            present = np.asarray(~np.isnan(values).all(axis=1), bool)
         row = np.flatnonzero(present)
-        kept = np.ascontiguousarray(values if len(row) == len(values) else values[row], np.float32)
+        with np.errstate(over="ignore"):  # what is too large for float32 is named below
+            kept = np.ascontiguousarray(values if len(row) == len(values) else values[row], np.float32)
         if not np.isfinite(kept).all():
             where = int(row[~np.isfinite(kept).all(axis=1)][0])
             raise ShapeError(
@@ -105,13 +106,11 @@ class Features:
         new_row = place[self.row]
         keep = np.flatnonzero(new_row >= 0)
         keep = keep[np.lexsort((self.item[keep], new_row[keep]))]
-        broken = tuple(
-            replace(b, row=int(place[b.row])) for b in self.broken if place[b.row] >= 0
-        )
+        broken = tuple(replace(b, row=int(place[b.row])) for b in self.broken if place[b.row] >= 0)
         key = None if self.key is None else self.key[keep]
         return Features(self.values[keep], new_row[keep], self.item[keep], len(wanted), broken, key)
 
 
 def as_features(cells: Features | Floats) -> Features:
     """Features as they are, or those of a dense array with NaN rows for absent ones."""
-    return cells if isinstance(cells, Features) else Features.of(np.asarray(cells))
+    return cells if isinstance(cells, Features) else Features.of(cells)
