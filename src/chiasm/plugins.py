@@ -7,6 +7,7 @@ Nothing is imported to be registered. A package adds a component by an entry poi
 from __future__ import annotations
 
 import importlib
+import inspect
 from importlib.metadata import entry_points
 from pathlib import Path, PurePath
 from typing import Any
@@ -70,8 +71,7 @@ def encoder(named: Any, modality: str) -> Any:
     """An encoder for a column of this modality.
 
     named : None for the default, a name, a JSON file that states an ONNX model, a model's folder or its
-    name on
-    the hub, an Encoder, or a function of a list of cells.
+    name on the hub, an Encoder, or a function of a list of cells.
     """
     if named is None:
         return _default(modality)
@@ -79,7 +79,7 @@ def encoder(named: Any, modality: str) -> Any:
         return named if hasattr(named, "describe") else get("encode", "function")(named, modality)
     text = str(named)
     if text in names("encode"):
-        return get("encode", text)()
+        return _made(text)
     if text.endswith(".json"):
         return get("encode", "onnx").from_json(text)
     if text.endswith(".onnx"):
@@ -91,6 +91,17 @@ def encoder(named: Any, modality: str) -> Any:
     if f"{modality}-model" in BUILT_IN["encode"] and ("/" in text or Path(text).expanduser().is_dir()):
         return get("encode", f"{modality}-model")(text)
     raise UsageError(f"no encoder called {text!r}", hint=did_you_mean(text, names("encode")))
+
+
+def _made(name: str) -> Any:
+    cls = get("encode", name)
+    needed = [p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
+    if needed:
+        raise UsageError(
+            f"encoder {name!r} needs {', '.join(needed)}",
+            hint="Name the model's folder or JSON file instead, or make the encoder in Python.",
+        )
+    return cls()
 
 
 def _default(modality: str) -> Any:

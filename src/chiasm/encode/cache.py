@@ -7,14 +7,17 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.errors import FolderError, UsageError
+
 LIMIT = 4 * 2**30
 ASKED = 500  # keys a query, below SQLite's limit on variables
-CHECKED = 64  # batches written between two looks at the size
+LOOKS = 16  # at the size, while as much as the limit is written
 
 
 def cache_folder() -> Path:
@@ -32,43 +35,50 @@ def cache_folder() -> Path:
 class Cache:
     """Vectors by encoder identity and content key.
 
-    folder : None takes `cache_folder()`.  limit : bytes; None takes CHIASM_CACHE_BYTES or 4 GiB. Over it, the files
-    of the encoders not used for longest go first, then the oldest half of the last file's rows.
+    folder : None takes `cache_folder()`.  limit : bytes; None takes CHIASM_CACHE_BYTES or 4 GiB. Over
+    it, the files of the encoders not used for longest go first, then the oldest half of the last file's
+    rows. FolderError where the folder cannot be written.
     """
 
     def __init__(self, folder: str | Path | None = None, limit: int | None = None) -> None:
         self.folder = Path(folder) if folder is not None else cache_folder()
-        self.limit = limit if limit is not None else int(os.environ.get("CHIASM_CACHE_BYTES", LIMIT))
+        self.limit = limit if limit is not None else _limit()
         self._open: dict[str, sqlite3.Connection] = {}
         self._lock = threading.Lock()
-        self._written = 0
+        self._unseen = self.limit  # bytes written since the last look at the size; the first write looks
 
     def get(self, identity: str, keys: Sequence[int]) -> dict[int, NDArray[np.float32]]:
         """{key: (d,) vector} of the keys that are there."""
-        with self._lock:
+        found = {}
+        with self._lock, self._clear_errors():
             connection = self._connection(identity)
-            found = {}
             for start in range(0, len(keys), ASKED):
                 some = [int(key) for key in keys[start : start + ASKED]]
                 marks = ",".join("?" * len(some))
-                for key, data in connection.execute(f"SELECT key, value FROM features WHERE key IN ({marks})", some):
+                for key, data in connection.execute(
+                    f"SELECT key, value FROM features WHERE key IN ({marks})", some
+                ):
                     found[key] = np.frombuffer(data, np.float32)
         return found
 
     def put(self, identity: str, keys: Sequence[int], values: NDArray[np.float32]) -> None:
         """Keep vectors (n, d); they are on disk when this returns."""
-        lines = [(int(key), np.ascontiguousarray(v, np.float32).tobytes()) for key, v in zip(keys, values, strict=True)]
-        with self._lock:
+        lines = [
+            (int(key), np.ascontiguousarray(v, np.float32).tobytes())
+            for key, v in zip(keys, values, strict=True)
+        ]
+        with self._lock, self._clear_errors():
             connection = self._connection(identity)
             with connection:
                 connection.executemany("INSERT OR REPLACE INTO features VALUES (?, ?)", lines)
-            self._written += 1
-            if self._written % CHECKED == 0:
+            self._unseen += sum(len(data) for _, data in lines)
+            if self._unseen * LOOKS > self.limit:
+                self._unseen = 0
                 self._shrink(identity)
 
     def size(self) -> int:
         """Bytes on disk."""
-        return sum(file.stat().st_size for file in self._files())
+        return sum(_stat(file)[1] for file in self._files())
 
     def clear(self) -> int:
         """Remove everything; returns the bytes set free."""
@@ -84,8 +94,19 @@ class Cache:
             while self._open:
                 self._open.popitem()[1].close()
 
-    def _files(self) -> Iterator[Path]:
-        return self.folder.glob("*.sqlite*")
+    def _files(self) -> list[Path]:
+        return list(self.folder.glob("*.sqlite*"))
+
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.OperationalError) as error:
+            raise FolderError(
+                f"the cache cannot be used: {error}",
+                where=str(self.folder),
+                hint="Set CHIASM_CACHE to a folder that can be written.",
+            ) from error
 
     def _connection(self, identity: str) -> sqlite3.Connection:
         if identity not in self._open:
@@ -93,31 +114,57 @@ class Cache:
             path = self.folder / f"{identity}.sqlite"
             try:
                 self._open[identity] = _opened(path)
-            except sqlite3.DatabaseError:
-                # torn or foreign: a cache may always be made anew
-                for suffix in ("", "-wal", "-shm"):
-                    Path(f"{path}{suffix}").unlink(missing_ok=True)
+            except sqlite3.OperationalError:  # locked or out of reach, but whole
+                raise
+            except sqlite3.DatabaseError:  # torn or foreign: a cache may always be made anew
+                _remove(path)
                 self._open[identity] = _opened(path)
             path.touch()
         return self._open[identity]
 
     def _shrink(self, current: str) -> None:
-        others = sorted(
-            (f for f in self.folder.glob("*.sqlite") if f.stem not in self._open), key=lambda f: f.stat().st_mtime
-        )
-        for file in others:
-            if self.size() <= self.limit:
-                return
-            file.unlink(missing_ok=True)
-        if self.size() > self.limit:
-            connection = self._open[current]
-            with connection:
-                connection.execute(
-                    "DELETE FROM features WHERE rowid IN "
-                    "(SELECT rowid FROM features ORDER BY rowid LIMIT (SELECT COUNT(*) / 2 FROM features))"
-                )
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        others = [f for f in self.folder.glob("*.sqlite") if f.stem != current]
+        for file in sorted(others, key=_stat):
+            if self.size() > self.limit:
+                if file.stem in self._open:
+                    self._open.pop(file.stem).close()
+                _remove(file)
+        while self.size() > self.limit and _halve(self._open[current]):
+            pass
+
+
+def _limit() -> int:
+    text = os.environ.get("CHIASM_CACHE_BYTES", str(LIMIT))
+    if not text.isdecimal():
+        raise UsageError(f"CHIASM_CACHE_BYTES must be a number of bytes, got {text!r}")
+    return int(text)
+
+
+def _stat(file: Path) -> tuple[int, int]:
+    """Time of the last use, and bytes; zeros where another process has just removed the file."""
+    try:
+        stat = file.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _remove(path: Path) -> None:
+    """Remove a database with its log, which must never meet another database of that name."""
+    for suffix in ("-wal", "-shm", ""):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def _halve(connection: sqlite3.Connection) -> int:
+    """Remove the older half of the rows; returns how many."""
+    with connection:
+        removed = connection.execute(
+            "DELETE FROM features WHERE rowid IN (SELECT rowid FROM features ORDER BY rowid "
+            "LIMIT (SELECT (COUNT(*) + 1) / 2 FROM features))"
+        ).rowcount
+    connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return removed
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -125,6 +172,8 @@ def _opened(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     # a key of its own beside rowid, so that rowid tells the age
-    connection.execute("CREATE TABLE IF NOT EXISTS features (key INTEGER NOT NULL UNIQUE, value BLOB NOT NULL)")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS features (key INTEGER NOT NULL UNIQUE, value BLOB NOT NULL)"
+    )
     connection.execute("SELECT key, value FROM features LIMIT 1").fetchone()
     return connection

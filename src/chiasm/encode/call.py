@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.checks import check_matrix
 from chiasm.encode.encoder import Encoder, digest
 
 
@@ -20,7 +19,8 @@ class Function(Encoder):
 
     function : list of cells → array-like (n, d), each line from its cell alone.
     modality : of the cells.
-    name : tells the function apart in the cache; None takes its name and source.
+    name : tells the function apart in the cache. Without one a plain function goes by its name and source,
+        and what else decides the result (a closure, a bound object, a partial) is not cached at all.
     """
 
     def __init__(self, function: Callable[[list[Any]], Any], modality: str, name: str | None = None) -> None:
@@ -28,17 +28,28 @@ class Function(Encoder):
         self.modality = modality  # type: ignore[misc]
         self.name = name
 
+    @property
+    def cached(self) -> bool:  # type: ignore[override]
+        """Whether the name, or the source alone, tells what the function gives."""
+        return self.name is not None or _source(self.function) != ""
+
     def identity(self) -> str:
-        """The given name, or module, qualified name and source of the function."""
+        """The given name, or the module and source of the function."""
         if self.name is not None:
             return digest("Function", self.name, self.modality)
-        kind = self.function if inspect.isroutine(self.function) else type(self.function)
-        try:
-            source = inspect.getsource(kind)
-        except (OSError, TypeError):
-            source = ""
-        return digest("Function", kind.__module__, kind.__qualname__, source, self.modality)
+        return digest("Function", self.function.__module__, _source(self.function), self.modality)
 
     def describe(self, cells: Sequence[Any]) -> NDArray[np.float32]:
-        """What the function returns, checked by the engine."""
-        return np.asarray(check_matrix(self.function(list(cells)), "what the function returned"), np.float32)
+        """What the function returns; the engine checks it."""
+        described: NDArray[np.float32] = np.asarray(self.function(list(cells)))
+        return described
+
+
+def _source(function: Any) -> str:
+    """The text of a plain function; "" where there is none or more than its text decides what it gives."""
+    if not inspect.isfunction(function) or function.__closure__ or function.__name__ == "<lambda>":
+        return ""
+    try:
+        return inspect.getsource(function)
+    except OSError:
+        return ""

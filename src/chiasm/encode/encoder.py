@@ -21,20 +21,25 @@ class Encoder(Estimator, ABC):
     """φ of one column, in two steps, so that the costly one is done once for each content.
 
     `describe` knows nothing but the cells it is given, so that what it says can be kept on disk under the
-    content and `identity()`. `fit` and `transform` work on descriptions. Encoders are never fitted on zero cells.
+    content and `identity()`. `fit` and `transform` work on descriptions. None is fitted on zero cells.
 
     Attributes
     ----------
-    modality : what `describe` takes: text (str), image (uint8 (h, w, 3)), sound (`Sound`), vector (float32 (d,)),
-        number (float32 (1,)), category (str).
-    cached : whether a description is worth keeping on disk.
+    modality : what `describe` takes: text (str), image (uint8 (h, w, 3)), sound (`Sound`),
+        vector (float32 (d,)), number (float32 (1,)), category (str).
+    cached : whether a description is worth keeping on disk; it is then an array.
     version : to be raised whenever the same parameters begin to give other descriptions.
     width_ : length of one feature vector, known once fitted.
+    cell_width : length that a ready vector must have; another is a broken cell. None where any will do.
     """
 
     modality: ClassVar[str]
     cached: ClassVar[bool] = True
     version: ClassVar[int] = 1
+
+    @property
+    def cell_width(self) -> int | None:
+        return None
 
     def identity(self) -> str:
         """Hex digest of all that a description depends on beside the cell; nothing fitted enters it."""
@@ -53,7 +58,8 @@ class Encoder(Estimator, ABC):
 
     def transform(self, described: Described) -> NDArray[np.float32]:
         """Features (n, d) float32 of descriptions; here the descriptions themselves."""
-        values = check_matrix(described, type(self).__name__, getattr(self, "width_", None))
+        self.require_fitted("width_")
+        values = check_matrix(described, type(self).__name__, self.width_)
         return np.ascontiguousarray(values, np.float32)
 
 

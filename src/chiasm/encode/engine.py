@@ -61,14 +61,14 @@ class Described:
 def encode_column(
     rows: Rows, column: str, encoder: Encoder, *, cache: Cache | None = None, progress: Progress | None = None
 ) -> Features:
-    """Features of a column by a fitted encoder; a cell that cannot be used is in `broken`, the rest goes on."""
+    """Features of a column by a fitted encoder; what cannot be used is in `broken`, the rest goes on."""
     return describe_column(rows, column, encoder, cache=cache, progress=progress).features(encoder)
 
 
 def describe_column(
     rows: Rows, column: str, encoder: Encoder, *, cache: Cache | None = None, progress: Progress | None = None
 ) -> Described:
-    """Descriptions of a column; what the cache has is not decoded, what is new is in the cache batch by batch.
+    """Descriptions of a column; what the cache has is not decoded, what is new goes there batch by batch.
 
     progress : called with (rows done, rows, column).
     """
@@ -84,9 +84,11 @@ def describe_column(
 
 
 def _describe_numbers(rows: Rows, column: str, encoder: Encoder) -> Described:
-    values, row, broken = rows.array(column, getattr(encoder, "width_", None))
+    values, row, broken = rows.array(column, encoder.cell_width)
+    cells: Any = values  # a list would be a copy
+    where = f"column {column!r}"
+    described = _checked(encoder.describe(cells), len(row), encoder, where) if len(row) else values
     item = np.zeros(len(row), np.int64)
-    described = encoder.describe(values) if len(row) else values
     return Described(described, row, item, len(rows), tuple(broken), _row_keys(values))
 
 
@@ -97,7 +99,7 @@ def _row_keys(values: NDArray[np.float32]) -> NDArray[np.int64]:
     with np.errstate(over="ignore"):
         mixed = (bits * factors).sum(axis=1, dtype=np.uint64)
         mixed ^= mixed >> np.uint64(29)
-        return (mixed * np.uint64(0xBF58476D1CE4E5B9)).view(np.int64)
+        return np.asarray((mixed * np.uint64(0xBF58476D1CE4E5B9)).view(np.int64))
 
 
 @dataclass
@@ -146,7 +148,7 @@ class _Pipeline:
         for cell in cells:
             try:
                 value = self._loaded(cell)
-                key = media.content_key(self.modality, value)
+                key = media.content_key("text" if self.modality == "category" else self.modality, value)
                 loaded[key] = value
                 batch.keys.append(key)
             except BrokenCell as problem:
@@ -163,12 +165,14 @@ class _Pipeline:
         failed: dict[int, BrokenCell] = {}
         for key, value in loaded.items():
             try:
-                batch.fresh[key] = value if self.modality == "category" else media.decode(self.modality, value)
+                batch.fresh[key] = (
+                    value if self.modality == "category" else media.decode(self.modality, value)
+                )
             except BrokenCell as problem:
                 failed[key] = problem
-        for i, (cell, key) in enumerate(zip(batch.cells, batch.keys, strict=True)):
-            if key in failed:
-                self._break(batch, cell, failed[key], i)
+        for i, (cell, place) in enumerate(zip(batch.cells, batch.keys, strict=True)):
+            if place in failed:
+                self._break(batch, cell, failed[place], i)
 
     def _break(self, batch: _Batch, cell: Cell, problem: BrokenCell, place: int | None = None) -> None:
         batch.broken.append(Broken(cell.row, self.column, cell.item, cell.source, problem.what))
@@ -184,15 +188,19 @@ class _Pipeline:
             self._keep(new, values)
             if self.cache is not None:
                 self.cache.put(self.identity, new, np.asarray(values))
-        known = [key for key in batch.known if key not in self.place]
-        if known:
-            self._keep(known, np.stack([batch.known[key] for key in known]))
+        for key, value in batch.known.items():
+            if key not in self.place:
+                self._keep([key], value[None])
 
     def _described(self, cells: list[Any]) -> Values:
         values = self.encoder.describe(cells)
-        if not isinstance(values, np.ndarray):
-            return values
-        return _checked(values, len(cells), self.encoder, f"column {self.column!r}")
+        where = f"column {self.column!r}"
+        if self.encoder.cached or not isinstance(values, list):
+            return _checked(values, len(cells), self.encoder, where)
+        if len(values) != len(cells):
+            problem = f"expected {len(cells)} descriptions, got {len(values)}"
+            raise EncoderError(problem, where=f"{type(self.encoder).__name__}, {where}")
+        return values
 
     def _keep(self, keys: list[int], values: Values) -> None:
         for key in keys:
@@ -212,7 +220,9 @@ class _Pipeline:
         order = [self.place[k] for k in key.tolist()]
         if self.progress is not None:
             self.progress(len(self.rows), len(self.rows), self.column)
-        return Described(_stacked(self.chunks, order, self), row, item, len(self.rows), tuple(self.broken), key)
+        return Described(
+            _stacked(self.chunks, order, self), row, item, len(self.rows), tuple(self.broken), key
+        )
 
 
 def _stacked(chunks: list[Values], order: list[int], run: _Pipeline) -> Values:
@@ -248,8 +258,12 @@ def _ahead(prepare: Callable[[list[Cell]], _Batch], batches: Iterable[list[Cell]
 
 
 def _checked(values: Any, count: int, encoder: Encoder, where: str) -> NDArray[np.float32]:
-    array = np.asarray(values, np.float32)
     name = f"{type(encoder).__name__}, {where}"
+    try:
+        with np.errstate(over="ignore"):
+            array = np.asarray(values, np.float32)
+    except (ValueError, TypeError) as error:
+        raise EncoderError(f"expected ({count}, d) numbers: {error}", where=name) from error
     if array.ndim != 2 or len(array) != count:
         raise EncoderError(f"expected ({count}, d), got {array.shape}", where=name)
     if not np.isfinite(array).all():

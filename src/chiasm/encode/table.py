@@ -35,7 +35,7 @@ class OneHot(Encoder):
         self.require_fitted("categories_")
         place = {name: index for index, name in enumerate(self.categories_)}
         found = np.array([place.get(name, -1) for name in described], np.int64)
-        return (found[:, None] == np.arange(self.width_)).astype(np.float32)
+        return np.asarray(found[:, None] == np.arange(self.width_), np.float32)
 
 
 class Standard(Encoder):
@@ -63,4 +63,4 @@ class Standard(Encoder):
         """(n, 1)."""
         self.require_fitted("scale_")
         values = check_matrix(described, "Standard", 1)
-        return ((values - self.centre_) * self.scale_).astype(np.float32)
+        return np.asarray((values - self.centre_) * self.scale_, np.float32)

@@ -18,6 +18,11 @@ class Vector(Encoder):
     modality: ClassVar[str] = "vector"
     cached: ClassVar[bool] = False
 
+    @property
+    def cell_width(self) -> int | None:
+        """That of the vectors it was fitted on."""
+        return getattr(self, "width_", None)
+
     def describe(self, cells: Sequence[Any]) -> NDArray[np.float32]:
         """The vectors, one below the other (n, d)."""
         return np.asarray(cells, np.float32)
