@@ -79,8 +79,9 @@ def _check_fit(space: Space, rows: Rows, galleries: Mapping[str, Gallery]) -> No
         raise ValueError("its columns differ from stage to stage")
     for column, gallery in galleries.items():
         encoder = space.encoders[column]
-        vectors = space.aligner.project(column, np.zeros((1, encoder.width_), np.float32))
-        fits = vectors.shape == (1, gallery.dim) and gallery.column == column
+        vectors = space.aligner.project(column, np.zeros((1, len(space.aligner.means_[column])), np.float32))
+        fits = encoder.width_ == len(space.aligner.means_[column])
+        fits &= vectors.shape == (1, gallery.dim) and gallery.column == column
         fits &= sorted(space.hubness.penalties(column, vectors)) == list(gallery.columns)
         fits &= encoder.modality == rows.schema[column].modality
         if not fits or (len(gallery) and not 0 <= gallery.row.min() <= gallery.row.max() < len(rows)):

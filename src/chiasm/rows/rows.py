@@ -18,7 +18,7 @@ from chiasm.errors import Broken, BrokenCell, DataError, UsageError
 from chiasm.rows import arrays, columns, media
 from chiasm.rows.columns import ROW
 from chiasm.rows.modality import MEDIA
-from chiasm.rows.schema import Schema
+from chiasm.rows.schema import Schema, apply
 
 if TYPE_CHECKING:
     from chiasm.rows.inspect import Inspection
@@ -199,7 +199,8 @@ class Rows:
             table = pq.ParquetFile(path).read()
             kept: Mapping[str, Any] = json.loads(table.schema.metadata[b"chiasm"])
             schema = Schema.from_json(kept["schema"])
-            return cls(table.replace_schema_metadata(None), schema, str(kept["base"]))
+            table = apply(table.replace_schema_metadata(None).select([*schema.names, ROW]), schema)
+            return cls(table, schema, str(kept["base"]))
         except (OSError, pa.ArrowException, TypeError, KeyError, ValueError) as error:
             raise DataError(f"not rows that were saved: {error}", where=str(path)) from error
 
