@@ -1,6 +1,6 @@
 """The JSON document of every verb as a type, made from the dataclasses, and the schemas in docs/json.md.
 
-`python tests/json_documents.py` writes the schemas into the page; a test holds page, types and real output together.
+`python tests/json_documents.py` writes the schemas into the page; a test holds page, types, output together.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict, TypeAdapter
+from typing_extensions import TypedDict
+
 from chiasm.judge.scoreboard import Report
 from chiasm.model.query import Hit
 from chiasm.rows.inspect import Inspection
-from pydantic import ConfigDict, TypeAdapter
-from typing_extensions import TypedDict
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "json.md"
 BLOCK = r"(<!-- schema: {verb} -->\n```json\n)(.*?)(\n```)"

@@ -8,6 +8,7 @@ from functools import reduce
 from pathlib import Path
 
 import pytest
+
 from chiasm import errors
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "api.md").read_text("utf-8")

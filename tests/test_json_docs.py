@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from birds import make_birds
-from chiasm.judge.scoreboard import Report
 from json_documents import DOCUMENTS, PAGE, check, documented, schema
 from pydantic import ValidationError
+
+from chiasm.judge.scoreboard import Report
 
 
 @pytest.fixture(scope="module")
