@@ -140,9 +140,6 @@ ATTACKS: dict[str, Callable[[Path], Any]] = {
     "parquet with fewer rows": parquet(lambda t: t.slice(0, 5)),
     "parquet without a column": parquet(lambda t: t.drop_columns(["caption"])),
     "parquet without row numbers": parquet(lambda t: t.drop_columns(["__row__"])),
-    "parquet with a column of another type": parquet(
-        lambda t: t.set_column(t.column_names.index("photo"), "photo", pa.array([{"x": 1}] * len(t)))
-    ),
     "no rows": lambda path: (path / "rows.parquet").unlink(),
     "rows beyond the table": array("row", lambda a: a + 1000),
     "negative rows": array("row", lambda a: a - 1000),

@@ -48,13 +48,14 @@ def document(content: Any) -> None:
 
 @contextmanager
 def bars() -> Iterator[Callable[[int, int, str], None]]:
-    """Progress bars on stderr, one a label; nothing where stderr is no terminal."""
+    """Progress bars on stderr while work goes on, one a label; none where stderr is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     tasks: dict[str, TaskID] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
 
         def step(done: int, total: int, label: str) -> None:
             if label not in tasks:
@@ -159,7 +160,7 @@ def cache(kept: Cache, freed: int, *, as_json: bool) -> None:
 
 
 def _shares(hit: Hit) -> str:
-    return ", ".join(f"{label} {share:+.2f}" for label, share in hit.shares.items())
+    return "\n".join(f"{label} {share:+.2f}" for label, share in hit.shares.items())
 
 
 def _table(title: str, head: Sequence[str], lines: Sequence[Sequence[str]], right_from: int = 99) -> Any:

@@ -24,13 +24,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Data = Annotated[str, typer.Argument(help="A CSV, TSV, JSONL or Parquet file, or a folder.")]
+Data = Annotated[str, typer.Argument(metavar="DATA", help="A CSV, TSV, JSONL or Parquet file, or a folder.")]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; notes on stderr.")]
 As = Annotated[
     list[str], typer.Option("--as", metavar="COL=MODALITY", help="Read a column as text, image, …")
 ]
-Root = Annotated[Path | None, typer.Option(help="The folder against which relative media paths resolve.")]
+Root = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Against it relative media paths resolve; else against DATA's own."),
+]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of everything that is random.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing model folder.")]
 
 
@@ -78,13 +82,13 @@ def inspect(
     json: Json = False,
     quick: Annotated[bool, typer.Option("--quick", help="Do not open the media.")] = False,
 ) -> None:
-    """Columns and their modalities; what is absent, broken, zero or there twice."""
+    """See what the columns hold, and what is absent, broken or twice."""
     from chiasm.rows.inspect import inspect
     from chiasm.rows.readers import read
 
     rows = read(data, root=root, modalities=pairs(as_, "--as"))
     with show.bars() as bars:
-        found = inspect(rows, decode=not quick, progress=lambda column, done: bars(done, 0, column))
+        found = inspect(rows, decode=not quick, progress=lambda column, done: bars(done, len(rows), column))
     show.document(found.to_json()) if json else show.inspection(found)
 
 
@@ -104,16 +108,19 @@ def fit(
     fuse: Annotated[str, typer.Option(metavar="NAME", help="mean.")] = "mean",
     as_: As = [],  # noqa: B006
     root: Root = None,
-    dim: Annotated[int, typer.Option(min=1, help="Width of the space.")] = 256,
+    dim: Annotated[int, typer.Option(min=1, metavar="N", help="Width of the space.")] = 256,
     by: Annotated[str | None, typer.Option(metavar="COL", help="Groups that are held out whole.")] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Seed = 0,
     overwrite: Overwrite = False,
     copy_media: Annotated[
         bool, typer.Option("--copy-media", help="Embed the media in the model folder.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Learn a space from rows with gaps, score it on held-out rows, and write a model folder."""
+    """Learn a space from rows with gaps and write a model folder.
+
+    It is tuned and scored on rows held out of learning; then every row is indexed.
+    """
     from chiasm.model import fit as fit_model
     from chiasm.rows.readers import read
     from chiasm.storage import check_free
@@ -136,15 +143,16 @@ def evaluate(
     model: ModelPath,
     data: Data,
     root: Root = None,
-    png: Annotated[Path | None, typer.Option(help="Draw the scoreboard into this file.")] = None,
+    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the scoreboard.")] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Write the report as JSON into this file.")
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the report as JSON.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """The scoreboard on rows the model has not seen: every direction, with chance and a baseline beside
-    it.
+    """Score a model on rows it has not seen.
+
+    Every direction, with chance and a baseline beside it.
     """
     from chiasm.model import load
     from chiasm.rows.readers import read
@@ -166,12 +174,12 @@ def evaluate(
 def search(
     model: ModelPath,
     query: Annotated[
-        list[str], typer.Argument(metavar="COL=VALUE…", help="A text, a path, or a vector as JSON.")
+        list[str], typer.Argument(metavar="COL=VALUE", help="A text, a path, or a vector as JSON.")
     ] = [],  # noqa: B006
     find: Annotated[
         str | None, typer.Option(metavar="COL", help="The answer's column; every column if left out.")
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many hits.")] = 5,
+    k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="How many hits.")] = 5,
     where: Annotated[
         str | None, typer.Option(metavar="EXPR", help="""Such as 'site == "north" and year > 2020'.""")
     ] = None,
@@ -182,7 +190,7 @@ def search(
     unlike: Annotated[list[str], typer.Option(metavar="ID", help="Less like this row.")] = [],  # noqa: B006
     json: Json = False,
 ) -> None:
-    """Find items of any column by items of any others, or by rows that are liked."""
+    """Find items by items of any columns, or by rows that are liked."""
     from chiasm.model import load
 
     found = load(model)
@@ -203,9 +211,12 @@ def search(
 def map_(
     model: ModelPath,
     out: Annotated[
-        Path, typer.Option("-o", "--out", help="A .png, or an .html page whose points show their items.")
+        Path,
+        typer.Option(
+            "-o", "--out", metavar="FILE", help="A .png, or an .html page whose points show their items."
+        ),
     ] = Path("map.html"),
-    limit: Annotated[int, typer.Option(min=1, help="At most so many points.")] = 2000,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many points.")] = 2000,
     json: Json = False,
 ) -> None:
     """Draw the space in two dimensions with all modalities in it."""
@@ -232,7 +243,7 @@ def add(model: ModelPath, data: Data, root: Root = None, json: Json = False) -> 
 
 @app.command()
 def remove(
-    model: ModelPath, ids: Annotated[list[str], typer.Argument(metavar="ID…")], json: Json = False
+    model: ModelPath, ids: Annotated[list[str], typer.Argument(metavar="ID")], json: Json = False
 ) -> None:
     """Take rows out of the index without refitting."""
     from chiasm.model import load
@@ -259,11 +270,11 @@ def cache(
 @app.command()
 def demo(
     folder: Annotated[
-        Path, typer.Argument(help="Where the collection, the model and the pictures go.")
+        Path, typer.Argument(metavar="FOLDER", help="Where the collection, the model and the pictures go.")
     ] = Path("demo"),
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Seed = 0,
 ) -> None:
-    """Make a collection of three modalities with gaps, fit it, search it, and draw what was found."""
+    """Make a collection, fit it, search it, and draw what was found."""
     from chiasm.demo import run_demo
 
     with show.bars() as progress:
