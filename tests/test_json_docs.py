@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +12,35 @@ from birds import make_birds
 from json_documents import DOCUMENTS, PAGE, check, documented, schema
 from pydantic import ValidationError
 
+from chiasm.cli import main
 from chiasm.judge.scoreboard import Report
 
+Run = Callable[..., tuple[int, str, str]]
 
-@pytest.fixture(scope="module")
-def birds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with birds.csv, of which one photo is broken, and more.csv of one row."""
-    folder = tmp_path_factory.mktemp("json") / "birds"
+
+@pytest.fixture
+def birds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with birds.csv, of which one photo is broken, and more.csv of one row; the present folder."""
+    folder = tmp_path / "birds"
     table = make_birds(folder)
     next((folder / "photos").iterdir()).write_text("not a photo")
     header = table.read_text("utf-8").splitlines()[0]
     (folder / "more.csv").write_text(f"{header}\nn1,a grey bird,,,heron,marsh\n", "utf-8")
+    monkeypatch.chdir(folder)
     return folder
 
 
-def chiasm(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(Path(sys.executable).parent / "chiasm"), *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command line in this process: (exit code, stdout, stderr)."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["chiasm", *words])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return int(end.value.code or 0), *capsys.readouterr()
+
+    return run
 
 
 CALLS = [
@@ -49,13 +55,13 @@ CALLS = [
 ]
 
 
-def test_every_verb_gives_a_document_of_its_schema(birds: Path) -> None:
+def test_every_verb_gives_a_document_of_its_schema(birds: Path, run: Run) -> None:
     assert {verb for verb, *_ in CALLS} == set(DOCUMENTS)
     found: dict[str, Any] = {}
     for verb, *rest in CALLS:
-        done = chiasm(birds, verb, *rest, "--json")
-        assert done.returncode == 0, done.stderr
-        found[verb] = json.loads(done.stdout)
+        code, out, err = run(verb, *rest, "--json")
+        assert code == 0, err
+        found[verb] = json.loads(out)
         check(verb, found[verb])
     assert [c["column"] for c in found["inspect"]["columns"] if c["broken"]] == ["photo"]
     assert len(found["fit"]["broken"]) == 1
@@ -64,10 +70,10 @@ def test_every_verb_gives_a_document_of_its_schema(birds: Path) -> None:
         assert sum(hit["shares"].values()) == pytest.approx(hit["score"], abs=1e-6)
 
 
-def test_a_report_with_nothing_measured_is_null(birds: Path) -> None:
+def test_the_schema_of_evaluate_is_that_of_a_report() -> None:
     document = {"directions": [], "rows": 0, "relevance": "", "notes": []}
     check("evaluate", document)
-    assert Report.from_json(document).directions == ()
+    assert Report.from_json(document).to_json() == document
 
 
 @pytest.mark.parametrize("verb", DOCUMENTS)
@@ -99,7 +105,7 @@ def test_the_check_sees_a_wrong_document(document: Any) -> None:
         (("cache", "-k"), 2),
     ],
 )
-def test_an_error_says_nothing_on_stdout(words: tuple[str, ...], code: int, birds: Path) -> None:
-    done = chiasm(birds, *words, "--json")
-    assert (done.returncode, done.stdout) == (code, "")
-    assert done.stderr.strip()
+def test_an_error_says_nothing_on_stdout(words: tuple[str, ...], code: int, birds: Path, run: Run) -> None:
+    found, out, err = run(*words, "--json")
+    assert (found, out) == (code, "")
+    assert err.strip()
