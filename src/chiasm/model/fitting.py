@@ -15,7 +15,7 @@ from chiasm.align.hubness import Hubness
 from chiasm.align.linear import LinearAligner
 from chiasm.align.moments import Moments
 from chiasm.align.tune import BANK, Tuning, sample, tune
-from chiasm.encode.cache import Cache
+from chiasm.encode.cache import Cache, opened
 from chiasm.encode.encoder import Encoder
 from chiasm.encode.engine import Described, describe_column
 from chiasm.encode.features import Features
@@ -97,9 +97,7 @@ def fit_space(
 
 
 def choose_encoders(rows: Rows, named: Encoders, target: str | None) -> dict[str, Encoder]:
-    """An encoder for each column that joins the space: those named, and the default of every other that
-    may.
-    """
+    """A fresh encoder for each column that joins the space: as named, else the default of its modality."""
     for column in named:
         rows.schema[column]
         if column == target:
@@ -120,10 +118,11 @@ def choose_encoders(rows: Rows, named: Encoders, target: str | None) -> dict[str
 def _describe(
     rows: Rows, encoders: Mapping[str, Encoder], cache: Cache | None, progress: Progress | None
 ) -> dict[str, Described]:
-    return {
-        column: describe_column(rows, column, encoder, cache=cache, progress=progress)
-        for column, encoder in encoders.items()
-    }
+    with opened(cache) as kept:
+        return {
+            column: describe_column(rows, column, encoder, cache=kept, progress=progress)
+            for column, encoder in encoders.items()
+        }
 
 
 def _encode(
@@ -167,9 +166,7 @@ def _aligner(align: str | LinearAligner, dim: int) -> LinearAligner:
 
 
 class _Stage:
-    """Features, labels and second moments of the parts, so that parts are put together without a second
-    pass.
-    """
+    """Features, labels and second moments of the parts, which are put together without a second pass."""
 
     def __init__(self, features: Mapping[str, Features], labels: list[Any] | None, parts: Parts) -> None:
         self.features, self.labels, self.parts = features, labels, parts

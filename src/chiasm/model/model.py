@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.align.linear import LinearAligner
-from chiasm.encode.cache import Cache
+from chiasm.encode.cache import Cache, opened
 from chiasm.encode.features import Features
 from chiasm.errors import Broken, DataError, UsageError, did_you_mean
 from chiasm.index import Gallery
@@ -78,7 +78,6 @@ class Model:
         data: Any = None,
         like: Ids = (),
         unlike: Ids = (),
-        cache: Cache | None = None,
     ) -> list[Hit]:
         """The k items nearest to a query of one or several columns, best first.
 
@@ -92,11 +91,9 @@ class Model:
         if k < 1:
             raise UsageError(f"k must be 1 or more, got {k}")
         self._check_find(find)
-        parts = (
-            self._asked(query or {}, cache) + self._rows_like(like, 1.0) + self._rows_like(unlike, DISLIKE)
-        )
+        parts = self._asked(query or {}) + self._rows_like(like, 1.0) + self._rows_like(unlike, DISLIKE)
         question = Question.of(parts)
-        rows, galleries = (self.rows, self.galleries) if data is None else self._other(data, cache)
+        rows, galleries = (self.rows, self.galleries) if data is None else self._other(data)
         wanted = np.ones(len(rows), bool) if where is None else rows.where(where)
         if data is None:
             wanted[[self._place(i) for i in (*like, *unlike)]] = False
@@ -113,7 +110,8 @@ class Model:
     ) -> Report:
         """The scoreboard on other rows: right is an item of the same row, or of one of the same target."""
         rows = self.read(data)
-        features = self.space.features(rows, cache, progress)
+        with opened(cache) as kept:
+            features = self.space.features(rows, kept, progress)
         target = self.facts.get("target")
         return judge(self.space, self.baselines, features, labels_of(rows, target), target, seed)
 
@@ -121,7 +119,8 @@ class Model:
         """A model that has indexed more rows; nothing is refitted."""
         more = self.read(data)
         rows = Rows.concat(self.rows, more)
-        features = self.space.features(more, cache, progress)
+        with opened(cache) as kept:
+            features = self.space.features(more, kept, progress)
         vectors = self.space.project(features)
         galleries = dict(self.galleries)
         for column, f in vectors.items():
@@ -155,7 +154,7 @@ class Model:
         if find is not None and find not in self.columns:
             raise UsageError(f"no column called {find!r} to find", hint=did_you_mean(find, self.columns))
 
-    def _asked(self, query: Mapping[str, Any], cache: Cache | None) -> list[Part]:
+    def _asked(self, query: Mapping[str, Any]) -> list[Part]:
         for column in query:
             if column not in self.columns:
                 raise UsageError(
@@ -164,7 +163,7 @@ class Model:
         if not query:
             return []
         rows = read([dict(query)], schema=self.schema)
-        vectors = self.space.project(self.space.features(rows, cache))
+        vectors = self.space.project(self.space.features(rows))
         parts = []
         for column in query:
             f = vectors[column]
@@ -202,9 +201,10 @@ class Model:
     def _places(self) -> dict[str, int]:
         return {name: i for i, name in enumerate(self.rows.ids)}
 
-    def _other(self, data: Any, cache: Cache | None) -> tuple[Rows, dict[str, Gallery]]:
+    def _other(self, data: Any) -> tuple[Rows, dict[str, Gallery]]:
         rows = self.read(data)
-        vectors = self.space.project(self.space.features(rows, cache))
+        with opened(None) as kept:
+            vectors = self.space.project(self.space.features(rows, kept))
         return rows, self.space.galleries(vectors, like=self.galleries)
 
 
