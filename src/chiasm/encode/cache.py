@@ -17,7 +17,21 @@ from chiasm.errors import FolderError, UsageError
 
 LIMIT = 4 * 2**30
 ASKED = 500  # keys a query, below SQLite's limit on variables
+MERGE = "PRAGMA wal_checkpoint(TRUNCATE)"  # the log into its database
 LOOKS = 16  # at the size, while as much as the limit is written
+
+
+@contextmanager
+def opened(cache: Cache | None) -> Iterator[Cache]:
+    """The given cache, or the user's, which is closed again."""
+    if cache is not None:
+        yield cache
+        return
+    own = Cache()
+    try:
+        yield own
+    finally:
+        own.close()
 
 
 def cache_folder() -> Path:
@@ -123,6 +137,10 @@ class Cache:
         return self._open[identity]
 
     def _shrink(self, current: str) -> None:
+        if self.size() <= self.limit:
+            return
+        for connection in self._open.values():
+            connection.execute(MERGE)
         others = [f for f in self.folder.glob("*.sqlite") if f.stem != current]
         for file in sorted(others, key=_stat):
             if self.size() > self.limit:
@@ -163,7 +181,7 @@ def _halve(connection: sqlite3.Connection) -> int:
             "LIMIT (SELECT (COUNT(*) + 1) / 2 FROM features))"
         ).rowcount
     connection.execute("VACUUM")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.execute(MERGE)
     return removed
 
 

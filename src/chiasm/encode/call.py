@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.encode.encoder import Encoder, digest
+from chiasm.errors import EncoderError
 
 
 class Function(Encoder):
@@ -41,7 +42,11 @@ class Function(Encoder):
 
     def describe(self, cells: Sequence[Any]) -> NDArray[np.float32]:
         """What the function returns; the engine checks it."""
-        described: NDArray[np.float32] = np.asarray(self.function(list(cells)))
+        answer = self.function(list(cells))
+        try:
+            described: NDArray[np.float32] = np.asarray(answer)
+        except ValueError as error:
+            raise EncoderError(f"expected (n, d) numbers: {error}", where="Function") from error
         return described
 
 
