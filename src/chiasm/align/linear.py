@@ -30,6 +30,7 @@ class LinearAligner(Estimator, ABC):
     """
 
     tunable: ClassVar[tuple[str, ...]] = ()
+    ridge_by_column: ClassVar[bool] = False
     means_: dict[str, Matrix]
     maps_: dict[str, Matrix]
 
@@ -105,23 +106,29 @@ class CCA(LinearAligner):
     Coordinate j is scaled by ρ_j ** weight, so that what correlates counts (CSA, arXiv 2410.07610).
 
     dim : width of the space, at most what the columns allow.
-    ridge : added to each covariance, in units of that column's total variance.
+    ridge : added to each covariance, in units of that column's total variance: one number, or one a column.
     weight : exponent of the correlations; 0 counts all coordinates alike. It may be changed after `fit`.
 
     correlations_ : (k,) canonical correlations, descending; for m > 2 columns the mean over pairs.
     """
 
     tunable = ("ridge", "weight")
+    ridge_by_column = True
 
-    def __init__(self, dim: int = 128, ridge: float = 1e-3, weight: float = 1.0) -> None:
+    def __init__(
+        self, dim: int = 128, ridge: float | Mapping[str, float] = 1e-3, weight: float = 1.0
+    ) -> None:
         self.dim = dim
         self.ridge = ridge
         self.weight = weight
 
     def _solve(self, moments: Moments, columns: list[str]) -> None:
         check_range(self.dim, "dim", 1)
-        check_range(self.ridge, "ridge", 0)
-        factors = {c: cholesky(moments.covariance(c, c), self.ridge) for c in columns}
+        ridges = self.ridge if isinstance(self.ridge, Mapping) else dict.fromkeys(columns, self.ridge)
+        for c in columns:
+            check_known(c, ridges, "column with a ridge")
+            check_range(ridges[c], "ridge", 0)
+        factors = {c: cholesky(moments.covariance(c, c), ridges[c]) for c in columns}
         if len(columns) == 2:
             blocks, self.correlations_ = _two_blocks(moments, columns, factors, self.dim)
         else:

@@ -7,7 +7,7 @@ coordinates, and the hubness settings only change what is taken off a score.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,9 +21,11 @@ from chiasm.align.moments import Moments
 from chiasm.encode.features import Features
 
 GRIDS: dict[str, tuple[float, ...]] = {
-    "ridge": (1e-5, 1e-4, 3e-4, 6e-4, 1e-3, 2e-3, 5e-3, 2e-2, 1e-1),
-    "weight": (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0),
+    "ridge": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
+    "weight": (0.0, 0.5, 0.75, 1.0, 1.5, 2.0),
 }
+FACTORS = (0.2, 0.5, 2.0, 5.0)
+"""Of the common ridge, tried column by column: a wide column wants another than a narrow one."""
 KS = (5, 10, 20, 50, 100, 200)
 STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
 PROVISIONAL = (50, 0.6)  # hubness while ridge and weight are chosen: their best values depend on it
@@ -44,7 +46,7 @@ class Tuning:
     the mean reciprocal rank over all directions (for hubness of one direction).
     """
 
-    params: dict[str, float] = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)
     hubness: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     trace: list[dict[str, Any]] = field(default_factory=list)
 
@@ -67,10 +69,13 @@ def tune(
     tuning = Tuning()
     small = _Trial(valid, {c: sample(f, FEW, seed) for c, f in bank.items()}, _thinned(relevant, seed))
     for name in aligner.tunable:
-        scores = {value: _try(aligner, moments, small, name, value) for value in GRIDS[name]}
-        tuning.params[name] = max(scores, key=lambda value: scores[value])
-        tuning.trace += [{"param": name, "value": v, "score": s} for v, s in scores.items()]
-        _set(aligner, moments, name, tuning.params[name])
+        _choose(tuning, aligner, moments, small, name, GRIDS[name])
+    if aligner.ridge_by_column:
+        tuning.params["ridge"] = dict.fromkeys(aligner.maps_, tuning.params["ridge"])
+        for column in aligner.maps_:
+            ridges = tuning.params["ridge"]
+            tried = [ridges, *({**ridges, column: ridges[column] * factor} for factor in FACTORS)]
+            _choose(tuning, aligner, moments, small, "ridge", tried)
     if bank:
         large = {c: sample(f, BANK, seed) for c, f in bank.items()}
         _tune_hubness(tuning, _Trial(valid, large, relevant), aligner)
@@ -98,12 +103,20 @@ class _Trial:
         return float(np.mean(found)) if found else 0.0
 
 
-def _try(aligner: LinearAligner, moments: Moments, trial: _Trial, name: str, value: float) -> float:
-    _set(aligner, moments, name, value)
-    return trial.score(aligner)
+def _choose(
+    tuning: Tuning, aligner: LinearAligner, moments: Moments, trial: _Trial, name: str, values: Sequence[Any]
+) -> None:
+    """Set the parameter to the value with the highest score, the first of equals."""
+    scores = []
+    for value in values:
+        _set(aligner, moments, name, value)
+        scores.append(trial.score(aligner))
+    tuning.params[name] = values[int(np.argmax(scores))]
+    tuning.trace += [{"param": name, "value": v, "score": s} for v, s in zip(values, scores, strict=True)]
+    _set(aligner, moments, name, tuning.params[name])
 
 
-def _set(aligner: LinearAligner, moments: Moments, name: str, value: float) -> None:
+def _set(aligner: LinearAligner, moments: Moments, name: str, value: Any) -> None:
     aligner.set_params(**{name: value})
     if name != "weight":
         aligner.fit_moments(moments)
