@@ -19,7 +19,7 @@ import chiasm
 from chiasm.align import CCA, Hubness, Moments
 from chiasm.align.tune import BANK, Tuning, sample, tune
 from chiasm.encode.cache import Cache
-from chiasm.encode.engine import encode_column
+from chiasm.encode.engine import describe_column
 from chiasm.encode.features import Features
 from chiasm.encode.pretrained import TextModel
 from chiasm.encode.vector import Hellinger
@@ -72,8 +72,11 @@ def main() -> None:
 
 
 def encoded(rows: Rows) -> Part:
-    vectors = encode_column(rows, PHOTO, Hellinger())
-    return {PHOTO: vectors, TEXT: encode_column(rows, TEXT, TextModel(MINILM), cache=Cache())}
+    out = {}
+    for column, encoder in {PHOTO: Hellinger(), TEXT: TextModel(MINILM)}.items():
+        described = describe_column(rows, column, encoder, cache=Cache())
+        out[column] = described.features(encoder.fit(described.values))  # neither learns more than its width
+    return out
 
 
 def learned(train: Part, dev: Part, corrected: bool = True) -> tuple[CCA, Hubness, Tuning]:

@@ -90,18 +90,24 @@ def encoder(named: Any, modality: str) -> Any:
         )
     if f"{modality}-model" in BUILT_IN["encode"] and ("/" in text or Path(text).expanduser().is_dir()):
         return get("encode", f"{modality}-model")(text)
-    raise UsageError(f"no encoder called {text!r}", hint=did_you_mean(text, names("encode")))
+    usable = [name for name in names("encode") if not _needed(get("encode", name))]
+    raise UsageError(f"no encoder called {text!r}", hint=did_you_mean(text, usable))
 
 
 def _made(name: str) -> Any:
     cls = get("encode", name)
-    needed = [p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
+    needed = _needed(cls)
     if needed:
         raise UsageError(
             f"encoder {name!r} needs {', '.join(needed)}",
             hint="Name the model's folder or JSON file instead, or make the encoder in Python.",
         )
     return cls()
+
+
+def _needed(cls: type[Any]) -> list[str]:
+    """The constructor's parameters without a default."""
+    return [p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
 
 
 def _default(modality: str) -> Any:
@@ -114,15 +120,26 @@ def _default(modality: str) -> Any:
 
 def name_of(kind: str, component: Any) -> str:
     """The name under which a component's class is known; UsageError where it is not."""
-    cls = type(component)
-    path = f"{cls.__module__}:{cls.__qualname__}"
-    for name, known in BUILT_IN[kind].items():
-        if known == path:
-            return name
-    for point in entry_points(group=f"chiasm.{kind}"):
-        if point.value == path:
-            return point.name
-    raise UsageError(
-        f"{cls.__qualname__} has no name here, so a model with it cannot be saved",
-        hint=f"Offer it as an entry point in the group 'chiasm.{kind}'.",
-    )
+    known = _known(kind)
+    path = _path(component)
+    if path not in known:
+        raise UsageError(
+            f"{path.partition(':')[2]} has no name here, so a model with it cannot be saved",
+            hint=f"Offer it as an entry point in the group 'chiasm.{kind}'.",
+        )
+    return known[path]
+
+
+def is_named(kind: str, component: Any) -> bool:
+    """Whether a component's class is known by a name."""
+    return _path(component) in _known(kind)
+
+
+def _known(kind: str) -> dict[str, str]:
+    """{"module:class": name}, built in before installed."""
+    installed = {point.value: point.name for point in entry_points(group=f"chiasm.{kind}")}
+    return {**installed, **{path: name for name, path in BUILT_IN[kind].items()}}
+
+
+def _path(component: Any) -> str:
+    return f"{type(component).__module__}:{type(component).__qualname__}"

@@ -16,6 +16,9 @@ from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.numerics import unit_rows
 
 
+NEVER = -1e4
+
+
 class Semantic(LinearAligner):
     """Correlations, then class posteriors: 'semantic correlation matching' (Rasiwasia et al. 2010).
 
@@ -55,7 +58,7 @@ class Semantic(LinearAligner):
     def fit_labelled(self, moments: Moments, X: Table, y: Any) -> Self:
         """`fit` where the moments of the same rows are at hand."""
         if y is None:
-            raise UsageError("Semantic needs classes", where="y", hint="Name a target column, or use CCA.")
+            raise UsageError("Semantic needs classes", hint="Name a target column (--target COL), or use CCA.")
         check_range(self.C, "C", 1e-12)
         labels = _as_text(y)
         classes = sorted({str(label) for label in labels} - {""})
@@ -83,15 +86,19 @@ class Semantic(LinearAligner):
             raise ShapeError(f"expected {features.n} labels, one a row, got {len(labels)}", where="y")
         known = labels[features.row] != ""
         y = labels[features.row][known]
-        if len(set(y)) < len(self.classes_):
-            raise DataError("some class has no row with this column", where=f"column {column!r}")
+        if len(set(y)) < 2:
+            raise DataError("rows of fewer than two classes have this column", where=f"column {column!r}")
         coordinates = self._coordinates(column, features.values[known])
         model = LogisticRegression(C=self.C, max_iter=1000).fit(coordinates, y)
-        flip = len(self.classes_) == 2  # scikit-learn keeps one line for two classes
-        weights = np.vstack([-model.coef_, model.coef_]) / 2 if flip else model.coef_
-        self.coefficients_[column] = np.ascontiguousarray(weights.T, np.float32)
-        bias = np.r_[-model.intercept_, model.intercept_] / 2 if flip else model.intercept_
-        self.intercepts_[column] = bias.astype(np.float32)
+        weights, bias = model.coef_, model.intercept_
+        if len(model.classes_) == 2:  # scikit-learn keeps one line for two classes
+            weights, bias = np.vstack([-weights, weights]) / 2, np.r_[-bias, bias] / 2
+        seen = np.searchsorted(self.classes_, model.classes_)
+        self.coefficients_[column] = np.zeros((coordinates.shape[1], len(self.classes_)), np.float32)
+        self.coefficients_[column][:, seen] = weights.T
+        # a class that this column never showed gets no odds
+        self.intercepts_[column] = np.full(len(self.classes_), NEVER, np.float32)
+        self.intercepts_[column][seen] = bias
 
     def _coordinates(self, column: str, values: NDArray[Any]) -> NDArray[np.float32]:
         return np.asarray((values - self.means_[column]).astype(np.float32) @ self.maps_[column])

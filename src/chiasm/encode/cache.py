@@ -6,6 +6,7 @@ import os
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from chiasm.errors import FolderError, UsageError
 
 LIMIT = 4 * 2**30
+PATIENCE = 60.0
+"""Seconds to wait for another process."""
 ASKED = 500  # keys a query, below SQLite's limit on variables
 MERGE = "PRAGMA wal_checkpoint(TRUNCATE)"  # the log into its database
 LOOKS = 16  # at the size, while as much as the limit is written
@@ -65,15 +68,23 @@ class Cache:
         """{key: (d,) vector} of the keys that are there."""
         found = {}
         with self._lock, self._clear_errors():
-            connection = self._connection(identity)
             for start in range(0, len(keys), ASKED):
                 some = [int(key) for key in keys[start : start + ASKED]]
-                marks = ",".join("?" * len(some))
-                for key, data in connection.execute(
-                    f"SELECT key, value FROM features WHERE key IN ({marks})", some
-                ):
-                    found[key] = np.frombuffer(data, np.float32)
+                found.update(self._read(identity, some))
         return found
+
+    def _read(self, identity: str, keys: list[int]) -> dict[int, NDArray[np.float32]]:
+        marks = ",".join("?" * len(keys))
+        question = f"SELECT key, value FROM features WHERE key IN ({marks})"
+        try:
+            lines = self._connection(identity).execute(question, keys).fetchall()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:  # damaged within: what it held is encoded again
+            self._open.pop(identity).close()
+            _remove(self.folder / f"{identity}.sqlite")
+            return {}
+        return {key: np.frombuffer(data, np.float32) for key, data in lines}
 
     def put(self, identity: str, keys: Sequence[int], values: NDArray[np.float32]) -> None:
         """Keep vectors (n, d); they are on disk when this returns."""
@@ -186,8 +197,16 @@ def _halve(connection: sqlite3.Connection) -> int:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=60, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode=WAL")
+    connection = sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False)
+    try:
+        return _made_ready(connection)
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+
+
+def _made_ready(connection: sqlite3.Connection) -> sqlite3.Connection:
+    _turn_log_on(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
     # a key of its own beside rowid, so that rowid tells the age
     connection.execute(
@@ -195,3 +214,16 @@ def _opened(path: Path) -> sqlite3.Connection:
     )
     connection.execute("SELECT key, value FROM features LIMIT 1").fetchone()
     return connection
+
+
+def _turn_log_on(connection: sqlite3.Connection) -> None:
+    """Turn the write-ahead log on; SQLite says "locked" at once while another process does the same."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.02)

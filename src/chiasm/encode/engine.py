@@ -21,8 +21,15 @@ from chiasm.rows import media
 from chiasm.rows.rows import Cell, Rows
 
 WORKERS = 2
-BATCH = {"text": 256}  # texts are small; of decoded media only a few are held at a time
-MEDIA_BATCH = 16
+UNIT = {"text": 256, "category": 256}
+MEDIA_UNIT = 8
+"""Cells prepared by a thread at a time; decoded media are large, texts are small."""
+TOGETHER = 64
+"""Cells given to an encoder at a time, so that its own threads seldom wait for each other …"""
+ROOM = 64 * 2**20
+"""… or as many as fill this many bytes when decoded."""
+AHEAD = 12
+"""Units prepared ahead, fewer where they would fill four times `ROOM`."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -112,6 +119,21 @@ class _Batch:
     fresh: dict[int, Any] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
 
+    @property
+    def size(self) -> int:
+        """Bytes of what was decoded."""
+        return sum(_bytes(value) for value in self.fresh.values())
+
+    def joined(self, other: _Batch) -> _Batch:
+        """Both batches as one."""
+        return _Batch(
+            self.cells + other.cells,
+            self.keys + other.keys,
+            self.known | other.known,
+            self.fresh | other.fresh,
+            self.broken + other.broken,
+        )
+
 
 class _Pipeline:
     """One run over one column. Worker threads prepare batches ahead of the encoder, in order."""
@@ -130,8 +152,8 @@ class _Pipeline:
 
     def run(self) -> Described:
         cells = self._cells()
-        batches = iter(lambda: list(islice(cells, BATCH.get(self.modality, MEDIA_BATCH))), [])
-        for batch in _ahead(self._prepare, batches):
+        units = iter(lambda: list(islice(cells, UNIT.get(self.modality, MEDIA_UNIT))), [])
+        for batch in _together(_ahead(self._prepare, units)):
             self._encode(batch)
             self._note(batch)
         return self._gathered()
@@ -242,19 +264,40 @@ def _stacked(chunks: list[Values], order: list[int], run: _Pipeline) -> Values:
     return values if order == list(range(len(values))) else values[order]
 
 
-def _ahead(prepare: Callable[[list[Cell]], _Batch], batches: Iterable[list[Cell]]) -> Iterator[_Batch]:
-    """Prepared batches in order, a few of them being prepared while one is used."""
+def _ahead(prepare: Callable[[list[Cell]], _Batch], units: Iterable[list[Cell]]) -> Iterator[_Batch]:
+    """Prepared units in order, some of them being prepared while one is used."""
     pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="chiasm-decode")
     waiting: deque[Future[_Batch]] = deque()
+    most = WORKERS
     try:
-        for cells in batches:
+        for cells in units:
             waiting.append(pool.submit(prepare, cells))
-            if len(waiting) > WORKERS:
-                yield waiting.popleft().result()
+            while len(waiting) > most:
+                unit = waiting.popleft().result()
+                most = max(1, min(AHEAD, 4 * ROOM // max(unit.size, 1)))
+                yield unit
         while waiting:
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _together(units: Iterable[_Batch]) -> Iterator[_Batch]:
+    """Units joined until they keep an encoder busy or fill the room."""
+    held: _Batch | None = None
+    for unit in units:
+        held = unit if held is None else held.joined(unit)
+        if len(held.cells) >= TOGETHER or held.size >= ROOM:
+            yield held
+            held = None
+    if held is not None:
+        yield held
+
+
+def _bytes(value: Any) -> int:
+    """Memory that a decoded cell takes, about."""
+    array = value.samples if isinstance(value, media.Sound) else value
+    return int(array.nbytes) if isinstance(array, np.ndarray) else len(array)
 
 
 def _checked(values: Any, count: int, encoder: Encoder, where: str) -> NDArray[np.float32]:

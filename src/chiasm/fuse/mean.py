@@ -38,7 +38,7 @@ class Mean(Estimator):
         for column in sorted(X):
             present = ~np.isnan(X[column]).any(axis=1)
             total[present] += np.float32(self.weight(column)) * X[column][present]
-            seen |= present
+            seen |= present & (self.weight(column) > 0)
         total[~seen] = np.nan
         return unit_rows(total)
 

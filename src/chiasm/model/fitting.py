@@ -61,17 +61,15 @@ def fit_space(
     """Learn a space from rows, tune it on one held-out part, score it on another, refit it on all."""
     notes: list[str] = []
     chosen = choose_encoders(rows, encoders, target)
+    aligner, fusion = _aligner(align, dim), plugins.get("fuse", fuse)()
     described = _describe(rows, chosen, cache, progress)
     present = {c: np.isin(np.arange(len(rows)), d.row) for c, d in described.items()}
     parts = hold_out(rows, present, by, seed)
     features = _encode(described, chosen, parts, notes)
     labels = labels_of(rows, target)
     stage = _Stage(features, labels, parts)
-
-    aligner = _aligner(align, dim)
     stage.align(aligner, "fit")
     tuning = stage.tune(aligner, seed)
-    fusion = plugins.get("fuse", fuse)()
     kept = {c: chosen[c] for c in features}
     report = None
     if len(parts.score):
@@ -142,7 +140,7 @@ def _encode(
         broken = [str(b) for d in described.values() for b in d.broken[:2]]
         raise DataError(
             f"fewer than two columns hold anything usable in the same rows ({', '.join(features) or 'none'})",
-            hint=f"Broken: {'; '.join(broken)}." if broken else "Are the cells empty?",
+            hint=f"Broken: {'; '.join(broken)}." if broken else "Two rows at least must have both.",
         )
     return features
 

@@ -136,8 +136,8 @@ def _record(kind: str, component: Any) -> dict[str, Any]:
 
 
 def _encoder_record(encoder: Any) -> dict[str, Any]:
-    if isinstance(encoder, Function):
-        return {"name": "function", "modality": encoder.modality, "state": encoder.state()}
+    if isinstance(encoder, Function) or not plugins.is_named("encode", encoder):
+        return {"name": None, "modality": encoder.modality, "state": encoder.state()}
     return _record("encode", encoder)
 
 
@@ -146,12 +146,12 @@ def _component(kind: str, record: Mapping[str, Any]) -> Any:
 
 
 def _encoder(column: str, record: Mapping[str, Any], given: Any) -> Any:
-    if record["name"] != "function":
+    if record["name"] is not None:
         return _component("encode", record)
     if given is None:
         raise FolderError(
-            f"the encoder of column {column!r} was a function, which a folder cannot hold",
-            hint=f"chiasm.load(path, encoders={{{column!r}: function}}) gives it back.",
+            f"the encoder of column {column!r} was a function or class without a name, which a folder cannot hold",
+            hint=f"chiasm.load(path, encoders={{{column!r}: …}}) gives it back.",
         )
     return clone(plugins.encoder(given, record["modality"])).restore(record["state"])
 
