@@ -38,8 +38,8 @@ def cholesky(covariance: Matrix, ridge: float) -> Matrix:
 
 def whitened(cross: Matrix, left: Matrix, right: Matrix) -> Matrix:
     """L⁻¹ C R⁻ᵀ for lower factors L (a, a), R (b, b) and C (a, b)."""
-    half = linalg.solve_triangular(left, cross, lower=True, check_finite=False)
-    return np.asarray(linalg.solve_triangular(right, half.T, lower=True, check_finite=False).T)
+    half = linalg.blas.dtrsm(1.0, left, cross, lower=1)
+    return np.asarray(linalg.blas.dtrsm(1.0, right, half, side=1, lower=1, trans_a=1))
 
 
 def leading_eigen(symmetric: Matrix, count: int) -> tuple[Matrix, Matrix]:

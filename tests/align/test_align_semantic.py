@@ -57,7 +57,7 @@ def test_unlabelled_rows_inform_the_correlations_alone(nothing: object) -> None:
 
 def test_what_cannot_be_learned_says_why() -> None:
     X, y = classed(2)
-    with pytest.raises(UsageError, match="y: Semantic needs classes"):
+    with pytest.raises(UsageError, match=r"Semantic needs classes.*--target"):
         Semantic().fit(X)
     with pytest.raises(UsageError, match="learns from labelled rows"):
         Semantic().fit_moments(Moments.of(X))
@@ -68,5 +68,16 @@ def test_what_cannot_be_learned_says_why() -> None:
     with pytest.raises(ShapeError, match="expected 120 labels, one a row, got 100"):
         Semantic().fit(X, y[:100])
     X["a"][::2] = np.nan
-    with pytest.raises(DataError, match="column 'a': some class has no row"):
+    with pytest.raises(DataError, match="column 'a': rows of fewer than two classes"):
         Semantic().fit(X, y)
+
+
+def test_a_class_that_a_column_never_showed_gets_no_odds() -> None:
+    X, y = classed(3)
+    labels = np.array(y, dtype=object)
+    X["a"][labels == labels[0]] = np.nan
+    aligner = Semantic().fit(X, y)
+    place = aligner.classes_.index(str(labels[0]))
+    shown = X["a"][~np.isnan(X["a"]).any(axis=1)]
+    assert aligner.posteriors("a", shown)[:, place].max() == 0
+    assert aligner.posteriors("b", X["b"])[:, place].max() > 0.5

@@ -18,11 +18,14 @@ from chiasm.checks import check_matrix
 from chiasm.encode.features import Features
 from chiasm.errors import DataError, ShapeError, UsageError, need
 
-CHUNK = 16_384
+CHUNK = 32_768
 SHIFT_ABOVE = 10.0  # |mean| / std beyond which float32 products lose digits unless a mean is taken off first
+
+HALF_BLOCK = 4096
 
 Table = Mapping[str, "Features | NDArray[Any]"]
 Doubles = NDArray[np.float64]
+Sums = NDArray[np.float32]
 Product = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
 
 
@@ -32,7 +35,9 @@ class Moments:
     A row with several items (five captions of a photo) counts once: within its column every item weighs
     1/items, and across columns the mean of its items stands for it, which equals pairing all with all.
 
-    precision : 'float32', or 'bfloat16' for half-precision products (torch, extra `neural`).
+    precision : 'float32', or 'bfloat16' for half-precision products between columns (torch, extra
+    `neural`): for
+    many rows, where the processor multiplies it faster. Within a column float32 is as fast, being symmetric.
     """
 
     def __init__(self, precision: str = "float32") -> None:
@@ -82,9 +87,8 @@ class Moments:
         if len(set(lengths.values())) > 1:
             raise ShapeError(f"columns have different numbers of rows: {lengths}", where="moments")
         for start in range(0, max(lengths.values(), default=0), CHUNK):
-            chunk = {name: _part(name, table[name], start) for name in sorted(table)}
             with np.errstate(over="ignore", invalid="ignore"):  # `covariance` names what was too large
-                self._add_chunk({name: f for name, f in chunk.items() if len(f.row)})
+                self._add_chunk({name: _part(name, table[name], start) for name in sorted(table)})
         return self
 
     def mean(self, a: str, b: str) -> Doubles:
@@ -127,14 +131,17 @@ class Moments:
                 _accumulate(total.sums, key, value)
             total.count[a, b] = total.count.get((a, b), 0) + rows
 
-    def _add_chunk(self, chunk: dict[str, Features]) -> None:
-        for name, f in chunk.items():
-            self.shift.setdefault(name, _worthwhile_shift(f.values))
-        shifted = {name: self._shifted(name, f) for name, f in chunk.items()}
-        sums = {name: _sum(f.means) for name, f in shifted.items()}
+    def _add_chunk(self, chunk: dict[str, tuple[Features, Sums | None]]) -> None:
+        shifted: dict[str, Features] = {}
+        sums: dict[str, Sums] = {}
+        for name, (f, total) in chunk.items():
+            if len(f.row):
+                shift = self.shift.setdefault(name, _worthwhile_shift(f.values))
+                shifted[name] = self._shifted(name, f)
+                sums[name] = _sum(shifted[name].means) if total is None or shift.any() else total
         for name, f in shifted.items():
             items = f.values if f.means is f.values else f.values / np.sqrt(f.counts[f.row])[:, None]
-            self._note(name, name, len(f.means), self._product(items, items), sums[name], sums[name])
+            self._note(name, name, len(f.means), items.T @ items, sums[name], sums[name])
         for a, b in itertools.combinations(sorted(shifted), 2):
             left, right = _paired(shifted[a], shifted[b])
             if len(left):
@@ -157,15 +164,20 @@ class Moments:
         return f.with_values(f.values - shift) if shift.any() else f
 
 
-def _part(name: str, cells: Features | NDArray[Any], start: int) -> Features:
+def _part(name: str, cells: Features | NDArray[Any], start: int) -> tuple[Features, Sums | None]:
+    """The chunk of a column, and its sums where they were needed to see that nothing is absent."""
     if isinstance(cells, Features):
         first, last = np.searchsorted(cells.row, (start, start + CHUNK))
         n = min(CHUNK, cells.n - start)
-        return Features(cells.values[first:last], cells.row[first:last] - start, cells.item[first:last], n)
+        row, item = cells.row[first:last] - start, cells.item[first:last]
+        return Features(cells.values[first:last], row, item, n), None
     chunk = check_matrix(cells[start : start + CHUNK], f"column {name!r}")
-    if chunk.dtype == np.float32 and chunk.size and _all_finite(chunk):
-        return Features(chunk, np.arange(len(chunk)), np.zeros(len(chunk), np.int64), len(chunk))
-    return Features.of(chunk)
+    if chunk.dtype == np.float32 and chunk.size:
+        total = _sum(chunk)
+        if np.isfinite(total).all():
+            n = len(chunk)
+            return Features(chunk, np.arange(n), np.zeros(n, np.int64), n), total
+    return Features.of(chunk), None
 
 
 def _paired(a: Features, b: Features) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -173,11 +185,6 @@ def _paired(a: Features, b: Features) -> tuple[NDArray[np.float32], NDArray[np.f
     if both.sum() == len(a.means) == len(b.means):
         return a.means, b.means
     return a.means[both[a.present]], b.means[both[b.present]]
-
-
-def _all_finite(rows: NDArray[np.float32]) -> bool:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(_sum(rows.T)).all())
 
 
 def _sum(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -208,13 +215,17 @@ def _product(precision: str) -> Product:
 
 
 def _half_product() -> Product:
+    """X'Y in half precision: each block is rounded as it leaves, so short blocks keep more digits."""
     need("torch", "neural")
     import torch
 
     def product(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
-        a = torch.from_numpy(np.ascontiguousarray(left)).bfloat16()
-        b = a if right is left else torch.from_numpy(np.ascontiguousarray(right)).bfloat16()
-        out: NDArray[Any] = (a.T @ b).float().numpy()
-        return out
+        total = np.zeros((left.shape[1], right.shape[1]), np.float32)
+        for start in range(0, len(left), HALF_BLOCK):
+            a, b = (
+                torch.from_numpy(np.ascontiguousarray(x[start : start + HALF_BLOCK])) for x in (left, right)
+            )
+            total += (a.bfloat16().T @ b.bfloat16()).float().numpy()
+        return total
 
     return product

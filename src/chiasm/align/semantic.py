@@ -15,7 +15,6 @@ from chiasm.encode.features import Features, as_features
 from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.numerics import unit_rows
 
-
 NEVER = -1e4
 
 
@@ -58,7 +57,9 @@ class Semantic(LinearAligner):
     def fit_labelled(self, moments: Moments, X: Table, y: Any) -> Self:
         """`fit` where the moments of the same rows are at hand."""
         if y is None:
-            raise UsageError("Semantic needs classes", hint="Name a target column (--target COL), or use CCA.")
+            raise UsageError(
+                "Semantic needs classes", hint="Name a target column (--target COL), or use CCA."
+            )
         check_range(self.C, "C", 1e-12)
         labels = _as_text(y)
         classes = sorted({str(label) for label in labels} - {""})

@@ -34,7 +34,7 @@ def clean(text: str) -> str:
 
 
 def drawable(text: str) -> str:
-    """The text with what no font of this machine has spelled as code points, so that it is not a row of boxes."""
+    """The text with what no font of this machine has spelled as code points: better than boxes."""
     file = _best(frozenset(text))
     if file is None:
         return text

@@ -150,7 +150,7 @@ def _encoder(column: str, record: Mapping[str, Any], given: Any) -> Any:
         return _component("encode", record)
     if given is None:
         raise FolderError(
-            f"the encoder of column {column!r} was a function or class without a name, which a folder cannot hold",
+            f"the encoder of column {column!r} has no name, so a folder cannot hold it",
             hint=f"chiasm.load(path, encoders={{{column!r}: …}}) gives it back.",
         )
     return clone(plugins.encoder(given, record["modality"])).restore(record["state"])

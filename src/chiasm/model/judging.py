@@ -14,11 +14,16 @@ from chiasm.align.linear import Ridge
 from chiasm.align.moments import Moments
 from chiasm.encode.features import Features
 from chiasm.errors import UsageError
+from chiasm.index import Gallery
 from chiasm.judge.relevance import relevance
 from chiasm.judge.scoreboard import Report, direction
 from chiasm.metrics import blocks
 from chiasm.model.space import Space
 from chiasm.rows.rows import Rows
+
+LOOKED_AT = 300
+SAME = 1 - 1e-5
+"""The cosine from which two items are taken for one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,3 +88,17 @@ def judge(
     if labels is not None:
         meaning = f"an item of the same row, or of a row with the same {target}"
     return Report.of(scored, rows, meaning, silent)
+
+
+def known_share(space: Space, galleries: Mapping[str, Gallery], features: Mapping[str, Features]) -> float:
+    """The share of rows, of `LOOKED_AT` of them, whose cells, two at least, are all in the galleries."""
+    n = next(iter(features.values())).n
+    some = np.unique(np.linspace(0, n - 1, min(n, LOOKED_AT)).astype(np.int64))
+    there, equal = np.zeros(len(some), int), np.zeros(len(some), int)
+    for column, f in space.project({c: f.take(some) for c, f in features.items()}).items():
+        if len(f.row) and len(galleries[column]):
+            cosines, _ = galleries[column].search(f.values, 1)
+            missed = np.bincount(f.row, cosines[:, 0] < SAME, minlength=len(some)) > 0
+            there += f.present
+            equal += f.present & ~missed
+    return float(np.mean((there >= 2) & (equal == there)))

@@ -18,7 +18,7 @@ from chiasm.index import Gallery
 from chiasm.judge.scoreboard import Report
 from chiasm.model import folder
 from chiasm.model.fitting import Encoders, Fitted, fit_space
-from chiasm.model.judging import Baselines, judge, labels_of
+from chiasm.model.judging import Baselines, judge, known_share, labels_of
 from chiasm.model.query import DISLIKE, Hit, Part, Question
 from chiasm.model.space import Progress, Space
 from chiasm.rows.columns import ROW, with_rows
@@ -26,6 +26,7 @@ from chiasm.rows.readers import read
 from chiasm.rows.rows import Rows
 from chiasm.rows.schema import Schema
 
+WORDS = ("text", "category")
 Ids = str | int | Sequence[str | int]
 
 
@@ -113,7 +114,12 @@ class Model:
         with opened(cache) as kept:
             features = self.space.features(rows, kept, progress)
         target = self.facts.get("target")
-        return judge(self.space, self.baselines, features, labels_of(rows, target), target, seed)
+        report = judge(self.space, self.baselines, features, labels_of(rows, target), target, seed)
+        known = known_share(self.space, self.galleries, features)
+        if not known:
+            return report
+        note = f"About {known:.0%} of these rows are among the indexed ones: that tells nothing of new rows."
+        return replace(report, notes=(note, *report.notes))
 
     def add(self, data: Any, *, cache: Cache | None = None, progress: Progress | None = None) -> Model:
         """A model that has indexed more rows; nothing is refitted."""
@@ -163,12 +169,15 @@ class Model:
         if not query:
             return []
         rows = read([dict(query)], schema=self.schema)
-        vectors = self.space.project(self.space.features(rows))
+        features = self.space.features(rows)
+        vectors = self.space.project(features)
         parts = []
         for column in query:
-            f = vectors[column]
+            f, where = vectors[column], f"query {column}={query[column]!s:.200}"
             if f.broken:
-                raise DataError(f.broken[0].why, where=f"query {column}={query[column]!s:.200}")
+                raise DataError(f.broken[0].why, where=where)
+            if len(f.row) and self.schema[column].modality in WORDS and not features[column].values.any():
+                raise DataError("it holds no word or category that the model has learned", where=where)
             if len(f.row):
                 mean = f.values.mean(axis=0)
                 vector = mean / max(float(np.linalg.norm(mean)), 1e-12)
@@ -178,15 +187,15 @@ class Model:
     def _rows_like(self, ids: Sequence[str | int], weight: float) -> list[Part]:
         if not ids:
             return []
-        fused = self.space.fuse(self.galleries, len(self.rows))
         verb = "like" if weight > 0 else "unlike"
         parts = []
         for i in ids:
             place = self._place(i)
-            if np.isnan(fused[place]).any():
+            fused = self.space.fuse(self.galleries, place)
+            if np.isnan(fused).any():
                 raise DataError(f"row {i!r} has nothing in the space", hint="Its cells are absent or broken.")
             columns = [c for c, g in self.galleries.items() if (g.row == place).any()]
-            parts.append(Part(f"{verb} {i}", weight, fused[place], {c: 1 / len(columns) for c in columns}))
+            parts.append(Part(f"{verb} {i}", weight, fused, {c: 1 / len(columns) for c in columns}))
         return parts
 
     def _place(self, row: str | int) -> int:

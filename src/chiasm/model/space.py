@@ -68,12 +68,11 @@ class Space:
             )
         return out
 
-    def fuse(self, galleries: Mapping[str, Gallery], n: int) -> NDArray[np.float32]:
-        """F: (n, k) one vector a row over the columns it has; NaN where it has none."""
-        dense = {}
+    def fuse(self, galleries: Mapping[str, Gallery], row: int) -> NDArray[np.float32]:
+        """F: (k,) one vector of a row over the columns it has; NaN where it has none."""
+        parts = {}
         for column, gallery in galleries.items():
-            total = np.zeros((n, gallery.dim), np.float32)
-            np.add.at(total, gallery.row, gallery.vectors)
-            total[np.bincount(gallery.row, minlength=n) == 0] = np.nan
-            dense[column] = unit_rows(total)
-        return self.fusion.transform(dense)
+            items = gallery.vectors[gallery.row == row]
+            mean = items.mean(axis=0, keepdims=True) if len(items) else np.full((1, gallery.dim), np.nan)
+            parts[column] = unit_rows(mean)
+        return np.asarray(self.fusion.transform(parts)[0])
