@@ -140,18 +140,32 @@ def test_words_say_what_the_intervals_say():
         "worse": report(one, other, good).notes,
     }
     assert notes["fine"] == ("fitted elsewhere",)
-    assert "not better than chance" in notes["chance"][0]
-    assert "caption → photo is not better than the simple baseline" in notes["level"][0]
-    assert "worse than the simple baseline" in notes["worse"][1]
+    assert notes["chance"][0] == "Not better than chance: caption → photo (R@10)."
+    assert notes["level"][0] == "Not better than the simple baseline: caption → photo (R@10)."
+    assert notes["worse"][1] == "Worse than the simple baseline, use the baseline: caption → photo (R@10)."
 
 
 def test_few_queries_and_none_are_said_to_be_so():
     few, none = perfect(5), Features(np.ones((1, 8), np.float32), np.array([1]), np.array([0]), 5)
-    assert any("only 5 queries" in note for note in report(few, few).notes)
+    assert "Few queries, rough intervals: caption → photo 5 queries." in report(few, few).notes
     empty = report(none, Features(np.ones((1, 8), np.float32), np.array([2]), np.array([0]), 5))
-    assert "nothing to score" in empty.notes[0]
+    assert empty.notes[0] == "Nothing to score, no query has a right answer: caption → photo."
     assert math.isnan(empty.directions[0].recall[1].value)
     assert json.loads(json.dumps(empty.to_json(), allow_nan=False))["directions"][0]["median_rank"] is None
+
+
+def test_verdicts_of_a_kind_share_a_line():
+    one = report(perfect(), perfect(seed=1)).directions[0]
+    counts = {"a": (1, 1), "b": (1200, 3), "c": (60, 1200)}
+    scored = [
+        dataclasses.replace(one, query=name, queries=queries, left_out=left)
+        for name, (queries, left) in counts.items()
+    ]
+    assert Report.of(scored, 60, "").notes == (
+        "Not better than chance: a → photo (R@10), b → photo (R@10), c → photo (R@10).",
+        "Few queries, rough intervals: a → photo 1 query.",
+        "No right answer, left out: a → photo 1 query, b → photo 3 queries, c → photo 1,200 queries.",
+    )
 
 
 def test_a_baseline_may_come_by_tiles():
@@ -181,9 +195,9 @@ def test_the_table_shows_it_all_in_eighty_columns():
     shown = console.export_text()
     for words in (
         "R@1 %",
-        "median rank",
+        "median",
         "1 of 60",
-        "100–100",
+        "100.0–100.0",
         "chance",
         "baseline",
         "[red]a[",

@@ -23,6 +23,14 @@ __all__ = ["Direction", "Estimate", "Relevance", "Report", "direction", "relevan
 KS = (1, 5, 10)
 FEW = 30
 """With fewer queries than this an interval is called rough."""
+VERDICTS = EMPTY, CHANCE, WORSE, LEVEL, ROUGH, LEFT_OUT = (
+    "Nothing to score, no query has a right answer",
+    "Not better than chance",
+    "Worse than the simple baseline, use the baseline",
+    "Not better than the simple baseline",
+    "Few queries, rough intervals",
+    "No right answer, left out",
+)
 Tiles = Iterable[NDArray[Any]]
 
 
@@ -76,8 +84,7 @@ class Report:
     ) -> Report:
         """A report with the verdicts on its directions before the given notes."""
         scored = tuple(directions)
-        verdicts = [text for one in scored for text in _verdicts(one)]
-        return cls(scored, rows, relevance, (*verdicts, *notes))
+        return cls(scored, rows, relevance, (*_verdicts(scored), *notes))
 
     def to_json(self) -> dict[str, Any]:
         """A JSON document that `from_json` reads; what could not be measured is null."""
@@ -150,9 +157,9 @@ def render(report: Report) -> Table:
 
     title = f"Scoreboard, {report.rows:,} rows, 95 % intervals"
     notes = Text("\n".join([f"Right is: {report.relevance}.", *report.notes]))
-    table = Table(title=title, caption=notes, caption_justify="left", box=box.SIMPLE, pad_edge=False)
+    table = Table(title=title, caption=notes, caption_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("query → answer", min_width=12)
-    for head in (*(f"R@{k} %" for k in KS), "mAP %", "median rank"):
+    for head in (*(f"R@{k} %" for k in KS), "mAP %", "median\nrank"):
         table.add_column(head, justify="right", no_wrap=True)
     for one in report.directions:
         measured = [*(one.recall[k] for k in KS), one.mean_ap]
@@ -171,24 +178,36 @@ def _estimate(values: metrics.Values, groups: NDArray[np.int64], seed: int) -> E
     return Estimate(metrics.mean(values), *metrics.bootstrap_interval(values, groups=groups, seed=seed))
 
 
-def _verdicts(one: Direction) -> list[str]:
-    """What the intervals of one direction say, in words."""
-    name = f"{one.query} → {one.answer}"
+def _verdicts(directions: Iterable[Direction]) -> list[str]:
+    """What the intervals say, in words: a line a verdict, with all directions it is true of."""
+    found: dict[str, list[str]] = {verdict: [] for verdict in VERDICTS}
+    for one in directions:
+        for verdict, detail in _judged(one):
+            found[verdict].append(f"{one.query} → {one.answer} {detail}".rstrip())
+    return [f"{verdict}: {', '.join(names)}." for verdict, names in found.items() if names]
+
+
+def _judged(one: Direction) -> list[tuple[str, str]]:
+    """The verdicts on one direction, each with the measure or the number of queries it goes by."""
     if not one.queries:
-        return [f"{name}: nothing to score, no query has a right answer."]
+        return [(EMPTY, "")]
     k = _telling(one)
     said = []
     if not one.recall[k].low > one.chance[k]:
-        said.append(f"{name} is not better than chance (R@{k}).")
+        said.append((CHANCE, f"(R@{k})"))
     if one.gain is not None and one.gain[k].high < 0:
-        said.append(f"{name} is worse than the simple baseline (R@{k}): use the baseline.")
+        said.append((WORSE, f"(R@{k})"))
     elif one.gain is not None and not one.gain[k].low > 0:
-        said.append(f"{name} is not better than the simple baseline (R@{k}).")
+        said.append((LEVEL, f"(R@{k})"))
     if one.queries < FEW:
-        said.append(f"{name}: only {one.queries} queries, its intervals are rough.")
+        said.append((ROUGH, _counted(one.queries)))
     if one.left_out:
-        said.append(f"{name}: {one.left_out:,} queries have no right answer here and are left out.")
+        said.append((LEFT_OUT, _counted(one.left_out)))
     return said
+
+
+def _counted(queries: int) -> str:
+    return "1 query" if queries == 1 else f"{queries:,} queries"
 
 
 def _telling(one: Direction) -> int:
@@ -229,7 +248,7 @@ def _float(value: Any) -> float:
 
 
 def _percent(share: float) -> str:
-    return "–" if math.isnan(share) else "100" if share == 1 else f"{100 * share:.1f}"
+    return "–" if math.isnan(share) else f"{100 * share:.1f}"
 
 
 def _number(value: float) -> str:
