@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -371,3 +372,13 @@ def test_a_damaged_tree_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "tree.json").write_text(text)
     with pytest.raises(FolderError):
         storage.read_tree(tmp_path, "tree")
+
+
+def test_every_file_has_the_mode_that_the_umask_gives(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        storage.write_tree(tmp_path, "tree", {"a": np.ones(3)})
+    finally:
+        os.umask(before)
+    assert {stat.filemode(file.stat().st_mode) for file in tmp_path.iterdir()} == {"-rw-r-----"}
+    assert len(list(tmp_path.iterdir())) == 2

@@ -184,6 +184,8 @@ def write_tree(folder: Path, name: str, tree: Tree) -> None:
     write_json(folder / f"{name}.json", _without_arrays(tree, arrays))
     if arrays:
         save_file(arrays, folder / f"{name}.safetensors")
+        # safetensors writes for its owner only, whatever the umask says
+        shutil.copymode(folder / f"{name}.json", folder / f"{name}.safetensors")
 
 
 def read_tree(folder: Path, name: str) -> Tree:
