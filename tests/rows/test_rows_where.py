@@ -78,6 +78,26 @@ def test_what_is_refused(expr: str) -> None:
         birds().where(expr)
 
 
+@pytest.mark.parametrize(
+    ("expr", "says"),
+    [
+        ("age ==", "it ends too early"),
+        ("", "it is empty, or not plain text"),
+        ("a = 1", "it makes no sense from '= 1' on, character 3"),
+        ("age == 1 adn age == 2", "it makes no sense from 'adn age == 2' on, character 10"),
+        ("species == 'cat", 'a quotation mark stays open from "\'cat" on, character 12'),
+        ("(age == 1", "a bracket stays open from '(age == 1' on, character 1"),
+        ("import os", "it makes no sense from 'import os' on, character 1"),
+    ],
+)
+def test_what_cannot_be_read_is_told_in_plain_words(expr: str, says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        birds().where(expr)
+    assert caught.value.what == f"not a filter: {says}"
+    assert caught.value.where == repr(expr)
+    assert 'species == "cat" and age > 3' in caught.value.hint
+
+
 def test_an_unknown_column_gets_a_suggestion() -> None:
     with pytest.raises(UsageError, match="Did you mean 'species'"):
         birds().where('specie == "cat"')

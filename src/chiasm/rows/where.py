@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Mask = NDArray[np.bool_]
 HINT = 'Use columns, values, == != < <= > >= in, "not in", and, or, not: species == "cat" and age > 3.'
 
+# What Python calls a mistake, and what it is in a filter.
+_MISTAKES = {"unterminated": "a quotation mark stays open", "never closed": "a bracket stays open"}
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -37,12 +39,24 @@ def evaluate(expr: str, rows: Rows) -> Mask:
     compare as text; `"dog" in caption` looks within a text, or among the texts of a list.
     """
     try:
-        tree = ast.parse(expr.strip(), mode="eval")
-        return _mask(tree.body, rows)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"not a filter: {error}", where=repr(expr), hint=HINT) from error
+        return _mask(ast.parse(expr.strip(), mode="eval").body, rows)
+    except UsageError:
+        raise
+    except SyntaxError as error:
+        raise UsageError(f"not a filter: {_told(error)}", where=repr(expr), hint=HINT) from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        what = "not a filter: nested too deep, or not plain text"
+        raise UsageError(what, where=repr(expr), hint=HINT) from error
+
+
+def _told(error: SyntaxError) -> str:
+    """What keeps Python from reading a filter, and where, in the words of one who writes filters."""
+    text, place = error.text or "", error.offset or 0
+    rest = text[place - 1 :].strip()
+    if not place or not rest:
+        return "it ends too early" if text.strip() else "it is empty, or not plain text"
+    wrong = next((told for mark, told in _MISTAKES.items() if mark in error.msg), "it makes no sense")
+    return f"{wrong} from {rest[:20]!r} on, character {place}"
 
 
 def _mask(node: ast.expr, rows: Rows) -> Mask:
