@@ -110,6 +110,35 @@ def test_strings_of_a_csv(cells: list[str], expected: str, tmp_path: Path) -> No
     assert as_csv(tmp_path, cells).modality == expected
 
 
+@pytest.mark.parametrize(
+    ("cells", "dates"),
+    [
+        (["2024-05-01", "2024-05-02", "", "2024-05-03"], True),
+        (["2024-05-01T10:00", "2024-05-01T10:05:30.5Z", "2024-05-01 10:06+02:00"], True),
+        (["2024-05-01", "2024-05-02-b", "2024-05-03"], False),
+        (["2024-95-01", "2024-95-02", "2024-95-03"], False),
+    ],
+)
+def test_dates_of_a_csv(cells: list[str], dates: bool, tmp_path: Path) -> None:
+    column = as_csv(tmp_path, cells)
+    assert ((column.modality, column.why) == ("category", "dates")) == dates
+    assert dates or column.modality == "name"
+
+
+def test_columns_of_a_tree_say_what_they_were_made_of(tmp_path: Path) -> None:
+    for name in ("cat/1.jpg", "cat/2.png", "dog/3.png", "dog/3.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert {c.name: c.why for c in read(tmp_path).schema.columns} == {
+        "id": "paths without their endings",
+        "image": "files ending in .png or .jpg",
+        "text": "files ending in .txt",
+        "label": "the folders that the files lie in",
+    }
+    stated = read(tmp_path, modalities={"label": "text"}).schema["label"]
+    assert (stated.modality, stated.why) == ("text", "stated, not inferred")
+
+
 def test_strings_that_were_typed_stay_strings() -> None:
     assert modality(["1", "2", "1", "2"]) == "category"
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,10 @@ SHORT = 3  # words that a category has at most
 # Scripts written without spaces: Japanese, Chinese, Thai, Lao, Burmese, Khmer; two signs count as a word.
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 
+_ISO_DATE = re.compile(
+    r"\d{4}-[01]\d-[0-3]\d([T ][0-2]\d:[0-5]\d(:[0-5]\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?"
+)
+
 
 @dataclass(frozen=True)
 class Guess:
@@ -36,19 +40,26 @@ class Guess:
     hollow: bool = False
 
 
+class Stated(NamedTuple):
+    """A modality that is given, not guessed, and why."""
+
+    modality: str
+    why: str = "stated, not inferred"
+
+
 def infer(
-    table: pa.Table, base: str, overrides: Mapping[str, str] | None = None, untyped: bool = False
+    table: pa.Table, base: str, overrides: Mapping[str, Stated] | None = None, untyped: bool = False
 ) -> Schema:
     """Read every column's modality; `overrides` win; `untyped` tables (CSV) hold numbers as strings."""
     overrides = overrides or {}
-    for name, modality in overrides.items():
+    for name, (modality, _) in overrides.items():
         check_known(name, table.column_names, "column")
         check_known(modality, MODALITIES, "modality")
     guesses = {name: _guess(name, table[name], base, untyped) for name in table.column_names}
     _demote_hollow(guesses)
-    for name, modality in overrides.items():
+    for name, (modality, why) in overrides.items():
         many = guesses[name].many and modality in MEDIA | {"text"}
-        guesses[name] = Guess(modality, "stated, not inferred", many)
+        guesses[name] = Guess(modality, why, many)
     named = [name for name, guess in guesses.items() if name.lower() == "id" and guess.modality == "name"]
     ids = next((name for name in named if columns.name_rows(table[name])), "")
     for name in named:
@@ -207,6 +218,8 @@ def _guess_string(data: pa.ChunkedArray, base: str, untyped: bool) -> Guess:
     found = _guess_json(values, base) or _guess_paths(values, base)
     if found:
         return found
+    if all(map(_ISO_DATE.fullmatch, map(str.strip, values))):
+        return Guess("category", "dates")
     if untyped and _reads_as_numbers(texts):
         return Guess("number", "every cell reads as a number")
     return _guess_words(values, len(texts), pc.count_distinct(texts).as_py())

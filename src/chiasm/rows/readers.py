@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 
 from chiasm.errors import BrokenCell, DataError, UsageError
 from chiasm.rows import columns, files, media
-from chiasm.rows.infer import infer
+from chiasm.rows.infer import Stated, infer
 from chiasm.rows.modality import modality_of_suffix, suffix
 from chiasm.rows.rows import Rows
 from chiasm.rows.schema import Schema, apply
@@ -23,12 +24,12 @@ TABLE_NAMES = ("metadata", "data")  # of several tables in a folder, the one so 
 
 
 class Source(NamedTuple):
-    """What was found: a table, the folder of its relative paths, and the modalities that are beyond doubt."""
+    """What was found: a table, the folder of its relative paths, and the columns that are beyond doubt."""
 
     table: pa.Table
     base: str
     untyped: bool = False
-    modalities: Mapping[str, str] = {}
+    stated: Mapping[str, Stated] = {}
 
 
 def read(
@@ -53,8 +54,8 @@ def read(
     where = str(source) if isinstance(source, str | PurePath) else ""
     table = _checked(found.table, where)
     if schema is None:
-        stated = {**found.modalities, **(modalities or {})}
-        schema = infer(table, base, stated, found.untyped)
+        stated = {name: Stated(modality) for name, modality in (modalities or {}).items()}
+        schema = infer(table, base, {**found.stated, **stated}, found.untyped)
     table = columns.with_rows(apply(table, schema), np.arange(table.num_rows))
     if schema.ids and not columns.name_rows(table[schema.ids]):
         schema = replace(schema, ids="")
@@ -166,18 +167,20 @@ def _open_tree(folder: Path) -> Source:
     if not found:
         raise DataError("neither a table nor images, sounds or texts in it", where=str(folder))
     table: dict[str, list[Any]] = {"id": list(found)}
-    stated = {"id": "name"}
+    stated = {"id": Stated("name", "paths without their endings")}
     for modality in ("image", "sound", "text"):
         if any(modality in row for row in found.values()):
-            table[modality] = [row.get(modality) for row in found.values()]
-            stated[modality] = modality
+            paths = table[modality] = [row.get(modality) for row in found.values()]
+            endings = Counter(suffix(path) for path in paths if path is not None).most_common(3)
+            why = f"files ending in {' or '.join(ending for ending, _ in endings)}"
+            stated[modality] = Stated(modality, why)
     if "text" in table:
         table["text"] = [name and _content(folder / name) for name in table["text"]]
     labels = [key.rpartition("/")[0] or None for key in found]
     if any(labels):
         table["label"] = labels
-        stated["label"] = "category"
-    return Source(files.from_columns(table), str(folder), modalities=stated)
+        stated["label"] = Stated("category", "the folders that the files lie in")
+    return Source(files.from_columns(table), str(folder), stated=stated)
 
 
 def _group(folder: Path) -> dict[str, dict[str, str]]:
