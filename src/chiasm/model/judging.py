@@ -91,7 +91,7 @@ def judge(
 
 
 def known_share(space: Space, galleries: Mapping[str, Gallery], features: Mapping[str, Features]) -> float:
-    """The share of rows, of `LOOKED_AT` of them, whose cells, two at least, are all in the galleries."""
+    """Of at most `LOOKED_AT` rows, those with two columns: the share whose cells are all in the galleries."""
     n = next(iter(features.values())).n
     some = np.unique(np.linspace(0, n - 1, min(n, LOOKED_AT)).astype(np.int64))
     there, equal = np.zeros(len(some), int), np.zeros(len(some), int)
@@ -101,4 +101,5 @@ def known_share(space: Space, galleries: Mapping[str, Gallery], features: Mappin
             missed = np.bincount(f.row, cosines[:, 0] < SAME, minlength=len(some)) > 0
             there += f.present
             equal += f.present & ~missed
-    return float(np.mean((there >= 2) & (equal == there)))
+    told = there >= 2
+    return float(np.mean(equal[told] == there[told])) if told.any() else 0.0
