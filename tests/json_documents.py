@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import TypedDict
 
+from chiasm.errors import Broken
 from chiasm.judge.scoreboard import Report
 from chiasm.model.query import Hit
 from chiasm.rows.inspect import Inspection
@@ -57,7 +58,7 @@ DOCUMENTS: dict[str, Any] = {
             "rows": int,
             "columns": list[str],
             "notes": list[str],
-            "broken": list[str],
+            "broken": list[as_json(Broken)],
             "report": REPORT | None,
         },
     ),
@@ -77,6 +78,18 @@ DOCUMENTS: dict[str, Any] = {
     "map": record("Map", {"file": str, "points": int}),
     "add": COUNT,
     "remove": COUNT,
+    "demo": record(
+        "Demo",
+        {
+            "folder": str,
+            "table": str,
+            "model": str,
+            "picture": str,
+            "notes": list[str],
+            "broken": list[as_json(Broken)],
+            "report": REPORT,
+        },
+    ),
     "cache": record("Cache", {"folder": str, "bytes": int, "limit": int, "freed": int}),
 }
 

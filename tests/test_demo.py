@@ -12,7 +12,8 @@ import pytest
 import soundfile
 from PIL import Image, UnidentifiedImageError
 
-from chiasm.demo import DIGITS, ROWS, Voice, build_collection, find_voices
+from chiasm.demo import Voice, build_collection, find_voices
+from chiasm.demo.collection import DIGITS, ROWS
 from chiasm.errors import ChiasmError
 
 # Stands in for a synthesiser: copies its own program text to where the sound should be.

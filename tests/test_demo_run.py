@@ -22,7 +22,12 @@ def walk(
     said: list[str] = []
     tables: list[Report] = []
     monkeypatch.setattr(run, "build_collection", partial(build_collection, voices=voices))
-    return run.run_demo(folder, say=said.append, table=tables.append), said, tables
+    shown = run.run_demo(folder, say=said.append, table=tables.append)
+    assert [shown.report] == tables
+    assert (shown.folder, shown.saved) == (folder, folder / "digits.chiasm")
+    assert shown.table.is_file()
+    assert shown.picture.is_file()
+    return shown.model, said, tables
 
 
 def check(folder: Path, model: Model, said: list[str], tables: list[Report], directions: int) -> None:

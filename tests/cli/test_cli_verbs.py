@@ -38,15 +38,16 @@ def test_a_walk_through_the_verbs_in_json(table: Path, tmp_path: Path) -> None:
     assert "photo: image" in fitted.err
     hits = run("search", path, QUERY, "--find", "photo", "-k", 3, "--json")
     assert [hit["column"] for hit in hits.json["hits"]] == ["photo"] * 3
-    report = run("evaluate", path, table, "--json", "-o", tmp_path / "r.json", "--png", tmp_path / "r.png")
-    assert json.loads((tmp_path / "r.json").read_text()) == report.json
-    assert (tmp_path / "r.png").stat().st_size > 1000
+    written = tmp_path / "a" / "r.json", tmp_path / "b" / "r.png"  # in folders that are yet to be made
+    report = run("evaluate", path, table, "--json", "-o", written[0], "--png", written[1])
+    assert json.loads(written[0].read_text()) == report.json
+    assert written[1].stat().st_size > 1000
     assert run("remove", path, "b001", "b002", "--json").json == {"rows": 58, "change": -2}
     more = make_birds(tmp_path / "more", n=60, seed=3)
     more.write_text(more.read_text().replace("\nb0", "\nnew"))
     assert run("add", path, more, "--json").json == {"rows": 118, "change": 60}
     assert all(isinstance(cell.value, bytes) for cell in chiasm.load(path).rows.cells("photo"))
-    for name in ("map.png", "map.html"):
+    for name in ("map.png", "c/map.html"):
         assert run("map", path, "-o", tmp_path / name, "--json").json["points"] > 100
         assert (tmp_path / name).stat().st_size > 10_000
     assert run("cache", "--json").json["folder"] == os.environ["CHIASM_CACHE"]
@@ -61,6 +62,7 @@ def test_the_same_walk_in_words(table: Path, tmp_path: Path) -> None:
     out = run("search", path, QUERY, "--like", "b002", "--where", 'site != "marsh"').out
     assert "5 hits" in out
     assert "like b002" in out
+    assert run("search", path, QUERY, "-k", "1").out.startswith("1 hit ")
     assert "Scoreboard" in run("evaluate", path, table).out
     assert run("remove", path, "b001").out == "59 rows indexed (-1)\n"
     assert run("--version").out == f"chiasm {chiasm.__version__}\n"
@@ -99,8 +101,8 @@ def test_python_and_the_command_line_give_the_same_hits(model: Path, table: Path
         (["search", "{model}"], 2, ["nothing was asked"]),
         (["search", "{model}", "caption=x", "--find", "image"], 2, ["'image'"]),
         (["search", "{model}", "photo=nowhere.png"], 1, ["nowhere.png"]),
-        (["search", "{model}", "caption=x", "--where", "import os"], 2, ["not a filter"]),
-        (["search", "{model}", "caption=x", "--like", "b0001"], 2, ["Did you mean"]),
+        (["search", "{model}", "caption=bird", "--where", "import os"], 2, ["not a filter", "character 1"]),
+        (["search", "{model}", "caption=bird", "--like", "b0001"], 2, ["Did you mean"]),
         (["search", "{table}", "caption=x"], 1, ["not a model folder"]),
         (["search", "nowhere", "caption=x"], 1, ["no such model folder"]),
         (["search", "{model}", "caption=x", "-k", "0"], 2, []),
@@ -118,10 +120,11 @@ def test_python_and_the_command_line_give_the_same_hits(model: Path, table: Path
         (["fit", "{table}", "-o", "{new}", "--as", "foto=image"], 2, ["Did you mean 'photo'"]),
         (["fit", "{table}", "-o", "{table}/below"], 1, ["cannot write there"]),
         (["fit", "{table}"], 2, []),
-        (["map", "{model}", "-o", "map.pdf"], 2, [".png or an .html"]),
-        (["map", "{model}", "-o", "{new}/map.png"], 1, ["map.png"]),
-        (["map", "{model}", "-o", "{new}/map.html"], 1, ["map.html"]),
-        (["evaluate", "{model}", "{table}", "-o", "{new}/r.json"], 1, ["r.json"]),
+        (["map", "{model}", "-o", "map.pdf"], 2, [".png or .html"]),
+        (["map", "{model}", "-o", "{new}/map.pdf"], 2, ["map.pdf"]),
+        (["map", "{model}", "-o", "{table}/map.html"], 1, ["birds.csv"]),
+        (["evaluate", "nowhere", "{table}", "--png", "{new}/r.txt"], 2, [".png", "r.txt"]),
+        (["evaluate", "{model}", "nowhere.csv", "--png", "{new}/r.png"], 1, ["no such file"]),
         (["evaluate", "{model}", "nowhere.csv"], 1, ["no such file"]),
         (["remove", "{model}", "b9999"], 2, ["b9999"]),
         (["add", "{model}", "{table}"], 1, ["already"]),

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import typer
 from chiasm.errors import Broken, ChiasmError
 
 if TYPE_CHECKING:
+    from chiasm.demo import Demonstration
     from chiasm.encode.cache import Cache
     from chiasm.judge.scoreboard import Report
     from chiasm.model import Model
@@ -104,26 +106,30 @@ def broken(cells: Sequence[Broken]) -> None:
 def fitted(model: Model, *, as_json: bool, path: Path) -> None:
     """What fitting gave."""
     if as_json:
-        report = None if model.report is None else model.report.to_json()
+        scores = None if model.report is None else model.report.to_json()
         document({
             "model": str(path), "rows": len(model.rows), "columns": model.columns, "notes": list(model.notes),
-            "broken": [str(b) for b in model.broken], "report": report,
+            "broken": [asdict(b) for b in model.broken], "report": scores,
         })  # fmt: skip
         return
     broken(model.broken)
     if model.report is not None:
-        report_table(model.report)
+        report(model.report)
     for text in model.notes:
         line(text)
     line(f"{len(model.rows):,} rows indexed in {path}")
 
 
+def demonstrated(shown: Demonstration) -> None:
+    """What the demo made and measured, as a document."""
+    document({
+        "folder": str(shown.folder), "table": str(shown.table), "model": str(shown.saved),
+        "picture": str(shown.picture), "notes": list(shown.notes),
+        "broken": [asdict(b) for b in shown.model.broken], "report": shown.report.to_json(),
+    })  # fmt: skip
+
+
 def report(found: Report) -> None:
-    """The scoreboard."""
-    report_table(found)
-
-
-def report_table(found: Report) -> None:
     """The scoreboard as a table."""
     from chiasm.judge.scoreboard import render
 
@@ -141,7 +147,8 @@ def hits(found: Sequence[Hit], rows: Rows, *, as_json: bool) -> None:
         (hit.row, hit.column, str(hit.item), f"{hit.score:.2f}", cell, _shares(hit))
         for hit, cell in zip(found, cells, strict=True)
     ]
-    _print(_table(f"{len(found)} hits", ("row", "column", "item", "score", "holds", "because of"), lines))
+    title = "1 hit" if len(found) == 1 else f"{len(found):,} hits"
+    _print(_table(title, ("row", "column", "item", "score", "holds", "because of"), lines))
 
 
 def count(rows: int, change: int, *, as_json: bool) -> None:

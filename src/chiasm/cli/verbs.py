@@ -5,11 +5,23 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from chiasm.cli import show
+from chiasm.cli.arguments import (
+    As,
+    Data,
+    Json,
+    ModelPath,
+    Overwrite,
+    Root,
+    Seed,
+    check_picture,
+    pairs,
+    with_parent,
+)
 from chiasm.errors import ChiasmError, UsageError
 
 INTERRUPTED = 130  # the exit code typer gives a Ctrl-C
@@ -23,19 +35,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Data = Annotated[str, typer.Argument(metavar="DATA", help="A CSV, TSV, JSONL or Parquet file, or a folder.")]
-ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; notes on stderr.")]
-As = Annotated[
-    list[str], typer.Option("--as", metavar="COL=MODALITY", help="Read a column as text, image, …")
-]
-Root = Annotated[
-    Path | None,
-    typer.Option(metavar="FOLDER", help="Against it relative media paths resolve; else against DATA's own."),
-]
-Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of everything that is random.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing model folder.")]
 
 
 def main() -> None:
@@ -154,19 +153,19 @@ def evaluate(
 
     Every direction, with chance and a baseline beside it.
     """
+    from chiasm.judge.draw import scoreboard_png
     from chiasm.model import load
     from chiasm.rows.readers import read
     from chiasm.storage import write_json
 
+    check_picture(png, "--png", ".png")
     found = load(model)
     with show.bars() as progress:
         report = found.evaluate(read(data, root=root, schema=found.schema), seed=seed, progress=progress)
-    if png is not None:
-        from chiasm.judge.draw import scoreboard_png
-
-        scoreboard_png(report, png)
     if out is not None:
-        write_json(out, report.to_json())
+        write_json(with_parent(out), report.to_json())
+    if png is not None:
+        scoreboard_png(report, with_parent(png))
     show.document(report.to_json()) if json else show.report(report)
 
 
@@ -223,7 +222,9 @@ def map_(
     from chiasm.model import load
     from chiasm.model.drawing import draw_map
 
-    shown = draw_map(load(model), out, limit)
+    check_picture(out, "-o", ".png", ".html")
+    found = load(model)
+    shown = draw_map(found, with_parent(out), limit)
     show.document({"file": str(out), "points": shown}) if json else show.line(f"{shown:,} points in {out}")
 
 
@@ -273,22 +274,15 @@ def demo(
         Path, typer.Argument(metavar="FOLDER", help="Where the collection, the model and the pictures go.")
     ] = Path("demo"),
     seed: Seed = 0,
+    json: Json = False,
 ) -> None:
     """Make a collection, fit it, search it, and draw what was found."""
     from chiasm.demo import run_demo
 
     with show.bars() as progress:
-        run_demo(folder.expanduser(), seed=seed, progress=progress, say=show.line, table=show.report)
-
-
-def pairs(given: list[str], what: str) -> dict[str, Any]:
-    """{column: value} of arguments COL=VALUE."""
-    found: dict[str, Any] = {}
-    for text in given:
-        column, equals, value = text.partition("=")
-        if not equals or not column:
-            raise UsageError(f"expected COL=VALUE, got {text!r}", where=what)
-        if column in found:
-            raise UsageError(f"column {column!r} is given twice", where=what)
-        found[column] = value
-    return found
+        shown = run_demo(
+            folder.expanduser(), seed=seed, progress=progress, say=show.note if json else show.line,
+            table=None if json else show.report,
+        )  # fmt: skip
+    if json:
+        show.demonstrated(shown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,17 +26,33 @@ What to try next:
   chiasm fit YOUR.csv -o your.chiasm"""
 
 
+@dataclass(frozen=True, eq=False)
+class Demonstration:
+    """What the demo made in `folder`: a table, a saved model and a picture; and what it measured.
+
+    notes : of the collection;  report : the scoreboard on rows that the model has not seen.
+    """
+
+    folder: Path
+    table: Path
+    saved: Path
+    picture: Path
+    notes: tuple[str, ...]
+    report: Report
+    model: Model
+
+
 def run_demo(
     folder: Path,
     *,
     seed: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
     say: Say,
-    table: Callable[[Report], None],
-) -> Model:
+    table: Callable[[Report], None] | None = None,
+) -> Demonstration:
     """Make the collection in `folder`, fit on four fifths of it, judge on the rest, search, and draw.
 
-    say : prints a line;  table : prints a scoreboard.
+    say : prints a line;  table : prints the scoreboard, where it is to be printed.
     """
     from chiasm.model import fit
     from chiasm.rows.readers import read
@@ -51,12 +68,14 @@ def run_demo(
     for cell in model.broken:
         say(f"  broken: {cell}")
     say(f"Judging on the other {len(test)} rows:")
-    table(model.evaluate(test, progress=progress))
+    report = model.evaluate(test, progress=progress)
+    if table is not None:
+        table(report)
     saved = model.save(folder / "digits.chiasm", overwrite=True)
     _search(model, test, made.modalities, say)
-    _draw(model, test, made.modalities, folder, say)
+    picture = _draw(model, test, made.modalities, folder, say)
     say(NEXT.format(csv=made.csv, model=saved, folder=folder, row=train.ids[0]))
-    return model
+    return Demonstration(folder, made.csv, saved, picture, made.notes, report, model)
 
 
 def _search(model: Model, test: Rows, columns: tuple[str, ...], say: Say) -> None:
@@ -71,13 +90,15 @@ def _search(model: Model, test: Rows, columns: tuple[str, ...], say: Say) -> Non
         say(f"  {shown!r} → {find}: {found}")
 
 
-def _draw(model: Model, test: Rows, columns: tuple[str, ...], folder: Path, say: Say) -> None:
+def _draw(model: Model, test: Rows, columns: tuple[str, ...], folder: Path, say: Say) -> Path:
     from chiasm.model.drawing import draw_found
 
     pairs = [(a, b) for a in columns for b in columns if a != b]
     queries = [(_query(test, a, skip=10 + i), b) for i, (a, b) in enumerate(pairs)]
-    draw_found(model, queries, folder / "found.png", k=5, label="digit")
-    say(f"The queries and what they found are drawn in {folder}/found.png")
+    picture = folder / "found.png"
+    draw_found(model, queries, picture, k=5, label="digit")
+    say(f"The queries and what they found are drawn in {picture}")
+    return picture
 
 
 def _query(test: Rows, column: str, skip: int) -> Mapping[str, Any]:

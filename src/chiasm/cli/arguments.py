@@ -1,0 +1,53 @@
+"""The arguments that verbs share, and what is checked about them before any work is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chiasm.errors import UsageError, need
+
+Data = Annotated[str, typer.Argument(metavar="DATA", help="A CSV, TSV, JSONL or Parquet file, or a folder.")]
+ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; notes on stderr.")]
+As = Annotated[
+    list[str], typer.Option("--as", metavar="COL=MODALITY", help="Read a column as text, image, …")
+]
+Root = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Against it relative media paths resolve; else against DATA's own."),
+]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of everything that is random.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing model folder.")]
+
+
+def check_picture(path: Path | None, where: str, *endings: str) -> None:
+    """Refuse a picture that cannot be drawn before any work is done for it."""
+    if path is None:
+        return
+    if path.suffix not in endings:
+        raise UsageError(f"expected a {' or '.join(endings)} file, got {path.name!r}", where=where)
+    if path.suffix == ".png":
+        need("matplotlib", "plot")
+
+
+def with_parent(path: Path) -> Path:
+    """The path of a file to write, its folder made where there is none."""
+    path = path.expanduser()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def pairs(given: list[str], what: str) -> dict[str, Any]:
+    """{column: value} of arguments COL=VALUE."""
+    found: dict[str, Any] = {}
+    for text in given:
+        column, equals, value = text.partition("=")
+        if not equals or not column:
+            raise UsageError(f"expected COL=VALUE, got {text!r}", where=what)
+        if column in found:
+            raise UsageError(f"column {column!r} is given twice", where=what)
+        found[column] = value
+    return found
