@@ -32,7 +32,8 @@ def main() -> None:
     lines = [*digits(), *sounds(), *photos()]
     notes = (
         "In percent, 95 % bootstrap intervals in brackets. fsdd + mnist: right is a row of the same digit; 30 % of the "
-        "cells of train and test removed at random. esc10: right is the clip's own label word; all five folds pooled. "
+        "cells of train and test removed at random. esc10: right is the clip's own label word, or a clip of the word "
+        "asked for; means over the five official folds, the lowest and the highest fold instead of an interval. "
         "flickr8k: 1,000 photos (train + dev of photos.parquet) to learn from, the official test part to find in."
     )
     write_result(
