@@ -1,20 +1,27 @@
 """The code blocks of a Markdown page: found, compared and run in order, so that what the docs say is true.
 
-A page's blocks run in one folder: ```python in one namespace, ```console lines that start with `$ ` in a
-shell. A block goes unrun only where the line before it says so and why: <!-- not run: reason -->
+A page's blocks run in one folder: ```python in one namespace, ```console lines that start with `$ ` as a
+shell would. A block goes unrun only where the line before it says so and why: <!-- not run: reason -->
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from terminal import Ran, run
 
 NOT_RUN = re.compile(r"<!-- not run: \S.*-->")
+REDIRECTED = re.compile(r"\s([12]?)>\s*([\w./-]+)")
+PLAIN = re.compile(rf"chiasm (?P<words>.*?)(?P<streams>(?:{REDIRECTED.pattern})*)")
+SHELL = set("$`*?~\n")
 FENCE = re.compile(r"^( *)(`{3,})([\w-]*)")
 
 
@@ -76,7 +83,45 @@ def run_page(page: Path, folder: Path) -> int:
 
 
 def run_command(command: str, folder: Path, where: str) -> None:
-    """Run one shell command with this interpreter's scripts first on the path; it must succeed."""
+    """Run one command in `folder`; it must succeed. Plain calls of `chiasm` run in this process."""
+    call = plain_call(command)
+    ran = _in_shell(command, folder) if call is None else _here(call, folder)
+    assert ran.code == 0, f"{where}: $ {command}\n{ran.out}{ran.err}"
+
+
+class Call(NamedTuple):
+    """The arguments of `chiasm`, and the files that what it prints goes into."""
+
+    arguments: list[str]
+    out: str | None
+    err: str | None
+
+
+def plain_call(command: str) -> Call | None:
+    """A call of `chiasm`, its streams perhaps sent to files; None for what takes a shell to understand."""
+    found = PLAIN.fullmatch(command)
+    if found is None or SHELL & set(found["words"]):
+        return None
+    words = shlex.shlex(found["words"], posix=True, punctuation_chars=True)
+    words.whitespace_split = True
+    arguments = list(words)
+    if any(not set(word) - set("();<>|&") for word in arguments if word):
+        return None
+    files = {stream or "1": file for stream, file in REDIRECTED.findall(found["streams"])}
+    return Call(arguments, files.get("1"), files.get("2"))
+
+
+def _here(call: Call, folder: Path) -> Ran:
+    with contextlib.chdir(folder):
+        ran = run(*call.arguments)
+        for file, text in ((call.out, ran.out), (call.err, ran.err)):
+            if file is not None:
+                Path(file).write_text(text, "utf-8")
+    return ran
+
+
+def _in_shell(command: str, folder: Path) -> Ran:
+    """Run a shell command with this interpreter's scripts first on the path."""
     env = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
     done = subprocess.run(
         command,
@@ -88,4 +133,4 @@ def run_command(command: str, folder: Path, where: str) -> None:
         text=True,
         timeout=120,
     )
-    assert done.returncode == 0, f"{where}: $ {command}\n{done.stdout}{done.stderr}"
+    return Ran(done.returncode, done.stdout, done.stderr)

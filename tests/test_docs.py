@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 from birds import MEDIA, make_birds
-from doc_blocks import blocks, code_only, commands, run_page
+from doc_blocks import Call, blocks, code_only, commands, plain_call, run_page
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if page.exists()]
@@ -90,6 +91,7 @@ def test_blocks_are_found_and_run_in_order(birds: Path, tmp_path: Path) -> None:
     [
         ("```python\n\n1 / 0\n```", ZeroDivisionError),
         ("```console\n$ false\n```", AssertionError),
+        ("```console\n$ chiasm inspect nothing.csv\n```", AssertionError),
         ("```python\nx = 1\n", ValueError),
     ],
 )
@@ -103,6 +105,40 @@ def test_a_wrong_block_fails_and_names_its_line(
     if error is ZeroDivisionError:
         assert caught.traceback[-1].lineno + 1 == 5
         assert caught.traceback[-1].path == page
+
+
+@pytest.mark.parametrize(
+    ("command", "call"),
+    [
+        ("chiasm inspect a.csv", Call(["inspect", "a.csv"], None, None)),
+        (
+            "chiasm fit 'a b.csv' --json > f.json 2> n.txt",
+            Call(["fit", "a b.csv", "--json"], "f.json", "n.txt"),
+        ),
+        (
+            "chiasm search m --where 'n > 3' -k 2",
+            Call(["search", "m", "--where", "n > 3", "-k", "2"], None, None),
+        ),
+        ('chiasm search m t="a cat" v="[1, 2]"', Call(["search", "m", "t=a cat", "v=[1, 2]"], None, None)),
+        ("chiasm inspect a.csv | head -1", None),
+        ("chiasm inspect a.csv || echo failed", None),
+        ("chiasm inspect *.csv", None),
+        ("chiasm inspect $FILE", None),
+        ("chiasm inspect < a.csv", None),
+        ("chiasms inspect a.csv", None),
+        ("echo chiasm inspect a.csv", None),
+    ],
+)
+def test_a_plain_call_is_told_from_what_takes_a_shell(command: str, call: Call | None) -> None:
+    assert plain_call(command) == call
+
+
+def test_a_plain_call_writes_its_streams(birds: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ chiasm inspect birds.csv --quick --json > i.json 2> n.txt\n```", "utf-8")
+    run_page(page, birds)
+    assert json.loads((birds / "i.json").read_text("utf-8"))["rows"] == 60
+    assert (birds / "n.txt").read_text("utf-8") == ""
 
 
 def test_comments_may_be_translated_but_code_may_not() -> None:

@@ -5,35 +5,19 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from chiasm.doors import door
 
 if TYPE_CHECKING:
-    from chiasm.model import Model as Model
-    from chiasm.model import fit as fit
-    from chiasm.model import load as load
-    from chiasm.rows.readers import read as read
+    from chiasm.model import Model, fit, load
+    from chiasm.rows.readers import read
 
 __version__ = "0.1.0"
-
-_NAMES = {
-    "read": "chiasm.rows.readers",
-    "fit": "chiasm.model",
-    "load": "chiasm.model",
-    "Model": "chiasm.model",
-}
-_ROOMS = ("align", "encode", "errors", "fuse", "index", "judge", "metrics", "plugins", "rows")
-
 __all__ = ["Model", "fit", "load", "read"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _NAMES:
-        return getattr(importlib.import_module(_NAMES[name]), name)
-    if name in _ROOMS:
-        return importlib.import_module(f"chiasm.{name}")
-    raise AttributeError(f"module 'chiasm' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_NAMES, *_ROOMS])
+__getattr__, __dir__ = door(
+    __name__,
+    {"model": ("Model", "fit", "load"), "rows.readers": ("read",)},
+    rooms=("align", "encode", "errors", "fuse", "index", "judge", "metrics", "plugins", "rows"),
+)

@@ -1,1 +1,55 @@
 """φ: from the cells of one column to features (items, d)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chiasm.doors import door
+
+if TYPE_CHECKING:
+    from chiasm.encode.cache import Cache
+    from chiasm.encode.call import Function
+    from chiasm.encode.encoder import Encoder
+    from chiasm.encode.features import Features
+    from chiasm.encode.image import Gradients
+    from chiasm.encode.onnx import OnnxImage
+    from chiasm.encode.pretrained import ImageModel, SoundModel, TextModel
+    from chiasm.encode.sound import LogMel
+    from chiasm.encode.table import OneHot, Standard
+    from chiasm.encode.text import Lexical
+    from chiasm.encode.vector import Hellinger, Vector
+
+__all__ = [
+    "Cache",
+    "Encoder",
+    "Features",
+    "Function",
+    "Gradients",
+    "Hellinger",
+    "ImageModel",
+    "Lexical",
+    "LogMel",
+    "OneHot",
+    "OnnxImage",
+    "SoundModel",
+    "Standard",
+    "TextModel",
+    "Vector",
+]
+
+__getattr__, __dir__ = door(
+    __name__,
+    {
+        "cache": ("Cache",),
+        "call": ("Function",),
+        "encoder": ("Encoder",),
+        "features": ("Features",),
+        "image": ("Gradients",),
+        "onnx": ("OnnxImage",),
+        "pretrained": ("ImageModel", "SoundModel", "TextModel"),
+        "sound": ("LogMel",),
+        "table": ("OneHot", "Standard"),
+        "text": ("Lexical",),
+        "vector": ("Hellinger", "Vector"),
+    },
+)
