@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -234,6 +234,42 @@ def test_other_containers_go_through_av(container: str, codec: str) -> None:
     sound = media.decode_sound(out.getvalue())
     assert sound.rate == 48_000
     assert sound.seconds == pytest.approx(1, abs=0.1)
+
+
+def container(title: str) -> bytes:
+    """A second of silence in an mp4 with a title."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as file:
+        file.metadata["title"] = title
+        stream = file.add_stream("aac", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate, frame.pts = 8000, 0
+        file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return out.getvalue()
+
+
+def test_tags_that_are_no_utf8_do_not_break_a_sound() -> None:
+    data = container("Voegel").replace(b"Voegel", b"V\xf6\xff\xe9el")
+    assert b"\xff\xe9el" in data
+    assert media.decode_sound(data).rate == 8000
+
+
+def test_a_header_of_zero_bits_is_broken() -> None:
+    raw = bytearray(sounded(TONE))
+    raw[34:36] = b"\0\0"
+    with pytest.raises(BrokenCell, match="not a sound file"):
+        media.decode_sound(bytes(raw))
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_damaged_container_gives_samples_or_broken(data: st.DataObject) -> None:
+    raw = bytearray(container("a title"))
+    for _ in range(data.draw(st.integers(1, 8))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(BrokenCell):
+        assert media.decode_sound(bytes(raw)).samples.ndim == 1
 
 
 def test_channels_are_averaged_and_peaks_kept_in_range() -> None:

@@ -40,6 +40,8 @@ _PILLOW_ERRORS = (
     struct.error,
     zlib.error,
 )
+# The same of PyAV, besides its own FFmpegError.
+_AV_ERRORS = (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RuntimeError)
 _opening = threading.Lock()  # warning filters belong to the process, not to a thread
 
 
@@ -226,13 +228,19 @@ def _read_av(data: bytes) -> tuple[NDArray[np.float32], int]:
     import av
 
     try:
-        with av.open(io.BytesIO(data), options={"format_whitelist": SOUND_CONTAINERS}) as container:
+        with av.open(
+            io.BytesIO(data),
+            options={"format_whitelist": SOUND_CONTAINERS},
+            metadata_errors="replace",  # tags are no UTF-8 in many an old file
+        ) as container:
             if not container.streams.audio:
                 raise BrokenCell("no sound track in it")
             if container.duration is not None:
                 _check_length(container.duration / av.time_base)
             return _frames(container)
-    except av.FFmpegError as error:
+    except BrokenCell:
+        raise
+    except (av.FFmpegError, *_AV_ERRORS) as error:
         raise BrokenCell(f"not a sound file that can be read: starts with {data[:12]!r}") from error
 
 
