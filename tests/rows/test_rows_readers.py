@@ -6,6 +6,8 @@ import bz2
 import csv
 import gzip
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +214,8 @@ def test_every_arrow_type_can_be_read_as_anything(stated: str | None) -> None:
         *(pa.list_(pa.list_(pa.float32())), pa.map_(pa.string(), pa.int8()), pa.list_(pa.bool_())),
         *(
             pa.struct([("bytes", pa.binary())]),
+            pa.struct([("bytes", pa.int64()), ("path", pa.string())]),
+            pa.struct([("bytes", pa.string()), ("path", pa.float64())]),
             pa.dictionary(pa.int8(), pa.string()),
             pa.fixed_shape_tensor(pa.int8(), [2]),
         ),
@@ -242,6 +246,20 @@ def examples(kind: Any) -> pa.Array:
             continue
     top = 2**64 - 1 if pa.types.is_uint64(kind) else None
     return pa.array([top, None, None], kind)
+
+
+def test_a_table_of_thousands_of_columns_is_read_in_seconds(tmp_path: Path) -> None:
+    names = [f"c{i}" for i in range(4000)]
+    (tmp_path / "wide.csv").write_text(f"{','.join(names)}\n{','.join(names)}\n")
+    start = time.process_time()
+    assert read(tmp_path / "wide.csv").columns == names
+    assert time.process_time() - start < 15
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(DataError, match="not a regular file"):
+        read(tmp_path / "pipe.csv")
 
 
 def test_arrays_are_vectors() -> None:

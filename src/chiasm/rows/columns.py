@@ -56,7 +56,11 @@ def is_number(kind: pa.DataType) -> bool:
 
 def is_reference(kind: pa.DataType) -> bool:
     """Whether cells are structs of bytes and path, as Hugging Face stores images and audio."""
-    return pa.types.is_struct(kind) and bool({f.name for f in kind} & {"bytes", "path"})
+    if not pa.types.is_struct(kind):
+        return False
+    fields = {f.name: f.type for f in kind if f.name in ("bytes", "path")}
+    holds = {"bytes": is_binary, "path": is_string}  # not a number of bytes, not a path of points
+    return bool(fields) and all(pa.types.is_null(of) or holds[name](of) for name, of in fields.items())
 
 
 # Storing

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
@@ -48,7 +49,7 @@ def table_suffix(path: Path) -> str:
 
 def unique(names: Sequence[str], where: str) -> list[str]:
     """The column names, or `DataError` naming those that repeat."""
-    repeated = sorted({name for name in names if list(names).count(name) > 1})
+    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
     if repeated:
         raise DataError(
             f"columns named twice: {', '.join(map(repr, repeated))}", where=where, hint="Rename one of them."

@@ -85,6 +85,8 @@ def _open_path(path: Path) -> Source:
         return _open_folder(path)
     if not path.exists():
         raise DataError("no such file", where=str(path))
+    if not path.is_file():  # a pipe or a device might never end
+        raise DataError("not a regular file", where=str(path))
     return _open_file(path)
 
 

@@ -74,11 +74,9 @@ def apply(table: pa.Table, schema: Schema) -> pa.Table:
     if not set(schema.names) & set(table.column_names):
         hint = f"Expected some of: {', '.join(schema.names)}."
         raise DataError(f"none of the columns is known: {', '.join(table.column_names)}", hint=hint)
-    found = {}
-    for column in schema.columns:
-        known = column.name in table.column_names
-        data = table[column.name] if known else pa.chunked_array([pa.nulls(table.num_rows)])
-        found[column.name] = columns.conform(data, column)
-    if ROW in table.column_names:
-        found[ROW] = table[ROW]
+    given = dict(zip(table.column_names, table.columns, strict=True))
+    absent = pa.chunked_array([pa.nulls(table.num_rows)])
+    found = {c.name: columns.conform(given.get(c.name, absent), c) for c in schema.columns}
+    if ROW in given:
+        found[ROW] = given[ROW]
     return pa.table(found)
