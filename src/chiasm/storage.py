@@ -194,13 +194,15 @@ def read_tree(folder: Path, name: str) -> Tree:
     file = folder / f"{name}.safetensors"
     try:
         arrays = load_file(file) if file.is_file() else {}
+        if not all(_storable(array) for array in arrays.values()):
+            raise TypeError("of a type that is never written")  # readable where a library adds it to numpy
         return _with_arrays(content, arrays)
     except (SafetensorError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
         raise FolderError(f"arrays are damaged: {error}", where=str(file)) from error
 
 
 def _without_arrays(tree: Tree, arrays: dict[str, NDArray[Any]]) -> Tree:
-    if isinstance(tree, np.ndarray) and tree.dtype.kind in "fiub" and tree.itemsize <= 8:
+    if isinstance(tree, np.ndarray) and _storable(tree):
         key = str(len(arrays))
         arrays[key] = np.asarray(tree, order="C")
         return {_ARRAY: key}
@@ -216,6 +218,10 @@ def _without_arrays(tree: Tree, arrays: dict[str, NDArray[Any]]) -> Tree:
         f"cannot store a {type(tree).__name__}",
         hint="Only numbers, text, lists, dicts and arrays of numbers.",
     )
+
+
+def _storable(array: NDArray[Any]) -> bool:
+    return array.dtype.kind in "fiub" and array.itemsize <= 8
 
 
 def _with_arrays(tree: Tree, arrays: dict[str, NDArray[Any]]) -> Tree:
