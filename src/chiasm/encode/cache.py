@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.checks import expanded
 from chiasm.errors import FolderError, UsageError
 
 LIMIT = 4 * 2**30
@@ -40,8 +41,10 @@ def opened(cache: Cache | None) -> Iterator[Cache]:
 def cache_folder() -> Path:
     """Where features are kept: CHIASM_CACHE, or the user's cache folder."""
     if os.environ.get("CHIASM_CACHE"):
-        return Path(os.environ["CHIASM_CACHE"]).expanduser()
-    home = Path.home()
+        return expanded(os.environ["CHIASM_CACHE"])
+    home = expanded("~")
+    if not home.is_absolute() and not os.environ.get("XDG_CACHE_HOME"):
+        raise FolderError("the cache has no place: no home folder is known", hint="Set CHIASM_CACHE.")
     if sys.platform == "darwin":
         return home / "Library" / "Caches" / "chiasm"
     if sys.platform == "win32":

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.encode.ahead import Batch, ahead, together
 from chiasm.encode.cache import Cache
 from chiasm.encode.encoder import Described as Values
 from chiasm.encode.encoder import Encoder
@@ -20,16 +19,9 @@ from chiasm.errors import Broken, BrokenCell, EncoderError, UsageError
 from chiasm.rows import media
 from chiasm.rows.rows import Cell, Rows
 
-WORKERS = 2
 UNIT = {"text": 256, "category": 256}
 MEDIA_UNIT = 8
 """Cells prepared by a thread at a time; decoded media are large, texts are small."""
-TOGETHER = 64
-"""Cells given to an encoder at a time, so that its own threads seldom wait for each other …"""
-ROOM = 64 * 2**20
-"""… or as many as fill this many bytes when decoded."""
-AHEAD = 12
-"""Units prepared ahead, fewer where they would fill four times `ROOM`."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -109,32 +101,6 @@ def _row_keys(values: NDArray[np.float32]) -> NDArray[np.int64]:
         return np.asarray((mixed * np.uint64(0xBF58476D1CE4E5B9)).view(np.int64))
 
 
-@dataclass
-class _Batch:
-    """Loaded cells: their keys, what the cache had, and the others decoded, by key."""
-
-    cells: list[Cell]
-    keys: list[int | None] = field(default_factory=list)
-    known: dict[int, NDArray[np.float32]] = field(default_factory=dict)
-    fresh: dict[int, Any] = field(default_factory=dict)
-    broken: list[Broken] = field(default_factory=list)
-
-    @property
-    def size(self) -> int:
-        """Bytes of what was decoded."""
-        return sum(_bytes(value) for value in self.fresh.values())
-
-    def joined(self, other: _Batch) -> _Batch:
-        """Both batches as one."""
-        return _Batch(
-            self.cells + other.cells,
-            self.keys + other.keys,
-            self.known | other.known,
-            self.fresh | other.fresh,
-            self.broken + other.broken,
-        )
-
-
 class _Pipeline:
     """One run over one column. Worker threads prepare batches ahead of the encoder, in order."""
 
@@ -153,7 +119,7 @@ class _Pipeline:
     def run(self) -> Described:
         cells = self._cells()
         units = iter(lambda: list(islice(cells, UNIT.get(self.modality, MEDIA_UNIT))), [])
-        for batch in _together(_ahead(self._prepare, units)):
+        for batch in together(ahead(self._prepare, units)):
             self._encode(batch)
             self._note(batch)
         return self._gathered()
@@ -164,8 +130,8 @@ class _Pipeline:
         values = enumerate(self.rows.values(self.column))
         return (Cell(row, 0, value, "") for row, value in values if value is not None)
 
-    def _prepare(self, cells: list[Cell]) -> _Batch:
-        batch = _Batch(cells)
+    def _prepare(self, cells: list[Cell]) -> Batch:
+        batch = Batch(cells)
         loaded: dict[int, Any] = {}
         for cell in cells:
             try:
@@ -183,7 +149,7 @@ class _Pipeline:
     def _loaded(self, cell: Cell) -> Any:
         return media.load_bytes(cell.value) if self.modality in ("image", "sound") else cell.value
 
-    def _decode(self, batch: _Batch, loaded: dict[int, Any]) -> None:
+    def _decode(self, batch: Batch, loaded: dict[int, Any]) -> None:
         failed: dict[int, BrokenCell] = {}
         for key, value in loaded.items():
             try:
@@ -196,14 +162,14 @@ class _Pipeline:
             if place in failed:
                 self._break(batch, cell, failed[place], i)
 
-    def _break(self, batch: _Batch, cell: Cell, problem: BrokenCell, place: int | None = None) -> None:
+    def _break(self, batch: Batch, cell: Cell, problem: BrokenCell, place: int | None = None) -> None:
         batch.broken.append(Broken(cell.row, self.column, cell.item, cell.source, problem.what))
         if place is None:
             batch.keys.append(None)
         else:
             batch.keys[place] = None
 
-    def _encode(self, batch: _Batch) -> None:
+    def _encode(self, batch: Batch) -> None:
         new = [key for key in batch.fresh if key not in self.place]
         if new:
             values = self._described([batch.fresh[key] for key in new])
@@ -229,7 +195,7 @@ class _Pipeline:
             self.place[key] = len(self.place)
         self.chunks.append(values)
 
-    def _note(self, batch: _Batch) -> None:
+    def _note(self, batch: Batch) -> None:
         self.broken += batch.broken
         for cell, key in zip(batch.cells, batch.keys, strict=True):
             if key is not None:
@@ -262,42 +228,6 @@ def _stacked(chunks: list[Values], order: list[int], run: _Pipeline) -> Values:
         )
     values = np.concatenate(chunks)
     return values if order == list(range(len(values))) else values[order]
-
-
-def _ahead(prepare: Callable[[list[Cell]], _Batch], units: Iterable[list[Cell]]) -> Iterator[_Batch]:
-    """Prepared units in order, some of them being prepared while one is used."""
-    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="chiasm-decode")
-    waiting: deque[Future[_Batch]] = deque()
-    most = WORKERS
-    try:
-        for cells in units:
-            waiting.append(pool.submit(prepare, cells))
-            while len(waiting) > most:
-                unit = waiting.popleft().result()
-                most = max(1, min(AHEAD, 4 * ROOM // max(unit.size, 1)))
-                yield unit
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _together(units: Iterable[_Batch]) -> Iterator[_Batch]:
-    """Units joined until they keep an encoder busy or fill the room."""
-    held: _Batch | None = None
-    for unit in units:
-        held = unit if held is None else held.joined(unit)
-        if len(held.cells) >= TOGETHER or held.size >= ROOM:
-            yield held
-            held = None
-    if held is not None:
-        yield held
-
-
-def _bytes(value: Any) -> int:
-    """Memory that a decoded cell takes, about."""
-    array = value.samples if isinstance(value, media.Sound) else value
-    return int(array.nbytes) if isinstance(array, np.ndarray) else len(array)
 
 
 def _checked(values: Any, count: int, encoder: Encoder, where: str) -> NDArray[np.float32]:

@@ -1,0 +1,86 @@
+"""Batches of cells prepared ahead of an encoder by threads, in order, within a bound of memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.errors import Broken
+from chiasm.rows import media
+from chiasm.rows.rows import Cell
+
+WORKERS = 2
+TOGETHER = 64
+"""Cells given to an encoder at a time, so that its own threads seldom wait for each other …"""
+ROOM = 64 * 2**20
+"""… or as many as fill this many bytes when decoded."""
+AHEAD = 12
+"""Units prepared ahead, fewer where they would fill four times `ROOM`."""
+
+
+@dataclass
+class Batch:
+    """Loaded cells: their keys, what the cache had, and the others decoded, by key."""
+
+    cells: list[Cell]
+    keys: list[int | None] = field(default_factory=list)
+    known: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    fresh: dict[int, Any] = field(default_factory=dict)
+    broken: list[Broken] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Bytes of what was decoded."""
+        return sum(_bytes(value) for value in self.fresh.values())
+
+    def joined(self, other: Batch) -> Batch:
+        """Both batches as one."""
+        return Batch(
+            self.cells + other.cells,
+            self.keys + other.keys,
+            self.known | other.known,
+            self.fresh | other.fresh,
+            self.broken + other.broken,
+        )
+
+
+def ahead(prepare: Callable[[list[Cell]], Batch], units: Iterable[list[Cell]]) -> Iterator[Batch]:
+    """Prepared units in order, some of them being prepared while one is used."""
+    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="chiasm-decode")
+    waiting: deque[Future[Batch]] = deque()
+    most = WORKERS
+    try:
+        for cells in units:
+            waiting.append(pool.submit(prepare, cells))
+            while len(waiting) > most:
+                unit = waiting.popleft().result()
+                most = max(1, min(AHEAD, 4 * ROOM // max(unit.size, 1)))
+                yield unit
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def together(units: Iterable[Batch]) -> Iterator[Batch]:
+    """Units joined until they keep an encoder busy or fill the room."""
+    held: Batch | None = None
+    for unit in units:
+        held = unit if held is None else held.joined(unit)
+        if len(held.cells) >= TOGETHER or held.size >= ROOM:
+            yield held
+            held = None
+    if held is not None:
+        yield held
+
+
+def _bytes(value: Any) -> int:
+    """Memory that a decoded cell takes, about."""
+    array = value.samples if isinstance(value, media.Sound) else value
+    return int(array.nbytes) if isinstance(array, np.ndarray) else len(array)
