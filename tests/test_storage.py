@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from safetensors import SafetensorError
 
 from chiasm import storage
 from chiasm.errors import FolderError
@@ -382,3 +383,9 @@ def test_every_file_has_the_mode_that_the_umask_gives(tmp_path: Path) -> None:
         os.umask(before)
     assert {stat.filemode(file.stat().st_mode) for file in tmp_path.iterdir()} == {"-rw-r-----"}
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_full_disk_is_named_by_whoever_meets_it(tmp_path: Path) -> None:
+    with pytest.raises(FolderError, match="cannot write there"), storage.new_folder(tmp_path / "m"):
+        raise SafetensorError("No space left on device")
+    assert not list(tmp_path.iterdir())

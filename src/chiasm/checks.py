@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path, PurePath
 from typing import Any, Self
 
 import numpy as np
@@ -54,6 +56,11 @@ def check_matrix(values: Any, name: str, width: int | None = None) -> NDArray[An
     if width is not None and array.shape[1] != width:
         raise ShapeError(f"expected (n, {width}), got {array.shape}", where=name)
     return array
+
+
+def expanded(path: str | PurePath) -> Path:
+    """The path with `~` as the home folder; as it is where no such user is known."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 (pathlib's own raises RuntimeError)
 
 
 def check_known(name: str, options: Any, what: str) -> None:

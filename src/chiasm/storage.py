@@ -71,6 +71,8 @@ def _written(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise FolderError(f"cannot write there: {error.strerror or error}", where=str(path)) from error
+    except SafetensorError as error:  # what safetensors says of a full disk
+        raise FolderError(f"cannot write there: {error}", where=str(path)) from error
 
 
 def _replace(path: Path, aside: Path) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -162,3 +165,18 @@ def test_bad_vectors_are_broken_and_the_rest_is_kept(tmp_path: Path) -> None:
         assert asked.code in (1, 2), (value, asked.out)
         assert len(asked.err.splitlines()) == 1
     assert run("search", tmp_path / "m", "a=[1, 2, 3, 4, 5]").code == 0
+
+
+def test_a_terminal_of_few_signs_and_the_home_of_nobody(table: Path, tmp_path: Path) -> None:
+    for argv in (["inspect", table, "--quick"], ["fit", table, "-o", "~nobody-here/m"]):
+        ran = subprocess.run(
+            [sys.executable, "-c", "from chiasm.cli import main; main()", *map(str, argv)],
+            capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        )  # fmt: skip
+        assert ran.returncode == 0, ran.stderr
+
+
+def test_a_closed_output_is_no_traceback(table: Path) -> None:
+    command = f"exec {sys.executable} -c 'from chiasm.cli import main; main()' inspect '{table}' --quick >&-"
+    ran = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")

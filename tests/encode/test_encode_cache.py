@@ -125,3 +125,11 @@ def test_a_bound_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("CHIASM_CACHE_BYTES", "4GB")
     with pytest.raises(UsageError, match="CHIASM_CACHE_BYTES must be a number of bytes, got '4GB'"):
         Cache(tmp_path)
+
+
+def test_without_a_home_the_place_to_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CHIASM_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(FolderError, match="no home folder"):
+        cache_folder()

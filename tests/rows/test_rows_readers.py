@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from chiasm import read
 from chiasm.errors import ChiasmError, DataError, UsageError
@@ -254,6 +255,36 @@ def test_a_table_of_thousands_of_columns_is_read_in_seconds(tmp_path: Path) -> N
     start = time.process_time()
     assert read(tmp_path / "wide.csv").columns == names
     assert time.process_time() - start < 15
+
+
+def test_a_file_name_that_is_no_utf8_breaks_its_own_row_only(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "a.png")
+    pixel = (tmp_path / "a.png").read_bytes()
+    for name in (b"a.png", b"b\xff.png", b"b\xfe.png"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(pixel)
+    rows = read(tmp_path)
+    assert rows.ids == ["a", "b\\xfe", "b\\xff"]
+    assert [(b.row, b.why) for b in rows.inspect()["image"].broken] == [
+        (1, "no such file"),
+        (2, "no such file"),
+    ]
+
+
+def test_a_text_that_leads_nowhere_or_never_ends_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").symlink_to("nowhere")
+    with pytest.raises(DataError, match="no such file"):
+        read(tmp_path)
+    (tmp_path / "a.txt").unlink()
+    os.mkfifo(tmp_path / "a.txt")
+    with pytest.raises(DataError, match="not a regular file"):
+        read(tmp_path)
+
+
+def test_the_home_of_nobody_is_a_path_like_others() -> None:
+    cells = ["~nobody-here/a.png", "~nobody-here/b.png"]
+    assert len(read({"photo": cells}).inspect()["photo"].broken) == 2
+    with pytest.raises(DataError, match="no such file"):
+        read("~nobody-here/x.csv")
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:

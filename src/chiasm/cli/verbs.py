@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -41,6 +42,12 @@ def main() -> None:
     """Run the command line; any ChiasmError becomes one line and exit code 1, or 2 for wrong usage."""
     # idle threads that spin cost more than the work on a small machine; read when the first library loads
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started it
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal of few signs gets ? for the others
     try:
         app()
     except ChiasmError as error:
@@ -120,11 +127,12 @@ def fit(
 
     It is tuned and scored on rows held out of learning; then every row is indexed.
     """
+    from chiasm.checks import expanded
     from chiasm.model import fit as fit_model
     from chiasm.rows.readers import read
     from chiasm.storage import check_free
 
-    check_free(out.expanduser(), overwrite=overwrite)
+    check_free(expanded(out), overwrite=overwrite)
     rows = read(data, root=root, modalities=pairs(as_, "--as"))
     show.schema(rows, quiet=json)
     with show.bars() as progress:
@@ -133,7 +141,7 @@ def fit(
             seed=seed, progress=progress,
         )  # fmt: skip
     show.fitted(
-        model, as_json=json, path=model.save(out.expanduser(), overwrite=overwrite, copy_media=copy_media)
+        model, as_json=json, path=model.save(expanded(out), overwrite=overwrite, copy_media=copy_media)
     )
 
 
@@ -231,13 +239,14 @@ def map_(
 @app.command()
 def add(model: ModelPath, data: Data, root: Root = None, json: Json = False) -> None:
     """Index more rows without refitting."""
+    from chiasm.checks import expanded
     from chiasm.model import load
     from chiasm.rows.readers import read
 
     found = load(model)
     with show.bars() as progress:
         grown = found.add(read(data, root=root, schema=found.schema), progress=progress)
-    grown.save(model.expanduser(), overwrite=True, copy_media=bool(found.facts.get("copy_media")))
+    grown.save(expanded(model), overwrite=True, copy_media=bool(found.facts.get("copy_media")))
     show.broken(grown.broken[len(found.broken) :])
     show.count(len(grown.rows), len(grown.rows) - len(found.rows), as_json=json)
 
@@ -247,11 +256,12 @@ def remove(
     model: ModelPath, ids: Annotated[list[str], typer.Argument(metavar="ID")], json: Json = False
 ) -> None:
     """Take rows out of the index without refitting."""
+    from chiasm.checks import expanded
     from chiasm.model import load
 
     found = load(model)
     left = found.remove(ids)
-    left.save(model.expanduser(), overwrite=True, copy_media=bool(found.facts.get("copy_media")))
+    left.save(expanded(model), overwrite=True, copy_media=bool(found.facts.get("copy_media")))
     show.count(len(left.rows), len(left.rows) - len(found.rows), as_json=json)
 
 

@@ -16,6 +16,7 @@ from sklearn.base import clone
 from chiasm import plugins, storage
 from chiasm.align.hubness import Hubness
 from chiasm.align.linear import Ridge
+from chiasm.checks import expanded
 from chiasm.encode.call import Function
 from chiasm.errors import Broken, ChiasmError, FolderError
 from chiasm.index import Gallery
@@ -49,7 +50,7 @@ def save(model: Model, path: Path, *, overwrite: bool, copy_media: bool) -> Path
 
 def read_folder(path: Path, encoders: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of the model in a folder; FolderError where it is damaged, foreign or of another format."""
-    path = path.expanduser()
+    path = expanded(path)
     manifest = storage.read_manifest(path)
     try:
         stages = storage.read_tree(path, "stages")

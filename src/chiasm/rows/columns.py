@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from chiasm.checks import expanded
+
 if TYPE_CHECKING:
     from chiasm.rows.schema import Column
 
@@ -247,7 +249,7 @@ def absolute(path: str, base: str) -> str:
     """A path resolved against the folder `base`; `~` is the home folder, web addresses stay."""
     if "://" in path:
         return path
-    return str(Path(base, Path(path).expanduser() if path.startswith("~") else path))
+    return str(Path(base, expanded(path) if path.startswith("~") else path))
 
 
 def reference(value: Any, base: str) -> tuple[Any, str] | None:

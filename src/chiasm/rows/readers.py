@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chiasm.checks import expanded
 from chiasm.errors import BrokenCell, DataError, UsageError
 from chiasm.rows import columns, files, media
 from chiasm.rows.infer import Stated, infer
@@ -50,7 +51,7 @@ def read(
     if isinstance(source, Rows):
         return source
     found = _open(source)
-    base = str(Path(root).expanduser().absolute()) if root is not None else found.base
+    base = str(expanded(root).absolute()) if root is not None else found.base
     where = str(source) if isinstance(source, str | PurePath) else ""
     table = _checked(found.table, where)
     if schema is None:
@@ -76,7 +77,7 @@ def _checked(table: pa.Table, where: str) -> pa.Table:
 
 def _open(source: Any) -> Source:
     if isinstance(source, str | PurePath):
-        return _open_path(Path(source).expanduser().absolute())
+        return _open_path(expanded(source).absolute())
     return Source(_table(source), str(Path.cwd()))
 
 
@@ -168,17 +169,18 @@ def _open_tree(folder: Path) -> Source:
     found = _group(folder)
     if not found:
         raise DataError("neither a table nor images, sounds or texts in it", where=str(folder))
-    table: dict[str, list[Any]] = {"id": list(found)}
+    table: dict[str, list[Any]] = {"id": [_told(key) for key in found]}
     stated = {"id": Stated("name", "paths without their endings")}
     for modality in ("image", "sound", "text"):
         if any(modality in row for row in found.values()):
-            paths = table[modality] = [row.get(modality) for row in found.values()]
+            paths = [row.get(modality) for row in found.values()]
+            table[modality] = paths if modality == "text" else [path and _told(path) for path in paths]
             endings = Counter(suffix(path) for path in paths if path is not None).most_common(3)
             why = f"files ending in {' or '.join(ending for ending, _ in endings)}"
             stated[modality] = Stated(modality, why)
     if "text" in table:
         table["text"] = [name and _content(folder / name) for name in table["text"]]
-    labels = [key.rpartition("/")[0] or None for key in found]
+    labels = [_told(key).rpartition("/")[0] or None for key in found]
     if any(labels):
         table["label"] = labels
         stated["label"] = Stated("category", "the folders that the files lie in")
@@ -206,11 +208,16 @@ def _walk(folder: Path) -> Iterator[str]:
         yield from ((inside / name).as_posix() for name in sorted(names) if not name.startswith("."))
 
 
+def _told(name: str) -> str:
+    """The name of a file; bytes that are no UTF-8 are spelt out, which is no file that could be read."""
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
 def _content(path: Path) -> bytes | None:
     """What a text file holds, None where it is empty."""
     try:
         return media.load_bytes(str(path))
     except BrokenCell as error:
-        if not path.stat().st_size:
+        if path.is_file() and not path.stat().st_size:
             return None
         raise DataError(error.what, where=str(path)) from error
