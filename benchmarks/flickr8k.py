@@ -84,7 +84,9 @@ def learned(train: Part, dev: Part, corrected: bool = True) -> tuple[CCA, Hubnes
     aligner = CCA(dim=256).fit_moments(moments)
     right = {(q, a): relevance(dev[q], dev[a]).tocsr() for q, a in DIRECTIONS}
     tuning = tune(aligner, moments, dev, train if corrected else {}, right, SEED)
-    bank = {c: aligner.project(c, sample(f, BANK, SEED).values) for c, f in train.items()}
+    bank = {
+        c: aligner.project(c, f.values[sample(np.arange(len(f.row)), BANK, SEED)]) for c, f in train.items()
+    }
     return aligner, Hubness().fit(bank, tuning.hubness), tuning
 
 

@@ -75,6 +75,8 @@ def encoder(named: Any, modality: str) -> Any:
     """
     if named is None:
         return _default(modality)
+    if isinstance(named, type):
+        raise UsageError(f"{named.__name__} is a class, not an encoder", hint=f"Give {named.__name__}().")
     if not isinstance(named, str | PurePath):
         return named if hasattr(named, "describe") else get("encode", "function")(named, modality)
     text = str(named)
@@ -88,8 +90,9 @@ def encoder(named: Any, modality: str) -> Any:
             where=text,
             hint='State it in a JSON file: {"model": "FILE.onnx", "size": 224, "mean": 128, "scale": 128}.',
         )
-    if f"{modality}-model" in BUILT_IN["encode"] and ("/" in text or Path(text).expanduser().is_dir()):
-        return get("encode", f"{modality}-model")(text)
+    folder = Path(text).expanduser()
+    if f"{modality}-model" in BUILT_IN["encode"] and (folder.is_dir() or "/" in text):
+        return get("encode", f"{modality}-model")(str(folder.absolute()) if folder.is_dir() else text)
     usable = [name for name in names("encode") if not _needed(get("encode", name))]
     raise UsageError(f"no encoder called {text!r}", hint=did_you_mean(text, usable))
 

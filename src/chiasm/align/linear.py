@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from chiasm.align.moments import Moments, Table
+from chiasm.align.moments import Moments, Table, check_table
 from chiasm.checks import Estimator, check_known, check_matrix, check_range
 from chiasm.encode.features import Features
 from chiasm.errors import DataError, UsageError
@@ -31,6 +31,8 @@ class LinearAligner(Estimator, ABC):
 
     tunable: ClassVar[tuple[str, ...]] = ()
     ridge_by_column: ClassVar[bool] = False
+    labelled: ClassVar[bool] = False
+    dim: int
     means_: dict[str, Matrix]
     maps_: dict[str, Matrix]
 
@@ -78,9 +80,8 @@ class LinearAligner(Estimator, ABC):
         return np.asarray(self.maps_[name], np.float32)
 
     def transform(self, X: Mapping[str, Features | Matrix]) -> dict[str, NDArray[np.float32]]:
-        """{column: (n, d)} into the space {column: (n, k)}; absent rows stay NaN, only given columns
-        appear.
-        """
+        """{column: (n, d)} to {column: (n, k)} unit rows; absent rows are NaN, only given columns appear."""
+        check_table(X)
         return {name: self._rows(name, X[name]) for name in sorted(X)}
 
     def _rows(self, name: str, cells: Features | Matrix) -> NDArray[np.float32]:
@@ -89,7 +90,8 @@ class LinearAligner(Estimator, ABC):
         )
         if not len(features.row):  # maybe a column that was empty when this was fitted
             return np.full((features.n, self.space_width), np.nan, np.float32)
-        return features.with_values(self.project(name, features.values)).dense()
+        # a row with several items is their mean, at unit length again
+        return unit_rows(features.with_values(self.project(name, features.values)).dense())
 
     def fit_transform(
         self, X: Mapping[str, Features | Matrix], y: Any = None

@@ -29,6 +29,13 @@ Sums = NDArray[np.float32]
 Product = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
 
 
+def check_table(table: Any) -> None:
+    """Raise `UsageError` unless given {column: rows}."""
+    if not isinstance(table, Mapping):
+        what = f"expected {{column: array (n, d)}}, got {type(table).__name__}"
+        raise UsageError(what, hint='Such as fit({"image": X, "text": Y}).')
+
+
 class Moments:
     """Counts, sums and products of columns and of pairs of columns.
 
@@ -81,6 +88,7 @@ class Moments:
 
     def add(self, table: Table) -> Self:
         """Add a batch of rows {column: array (n, d) with NaN rows absent, or Features}."""
+        check_table(table)
         lengths = {
             name: cells.n if isinstance(cells, Features) else len(cells) for name, cells in table.items()
         }

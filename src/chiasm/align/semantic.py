@@ -31,6 +31,8 @@ class Semantic(LinearAligner):
     classes_ : (c,) as text;  coefficients_ : {column: (k, c)};  intercepts_ : {column: (c,)}
     """
 
+    labelled = True
+
     def __init__(self, dim: int = 128, ridge: float = 1e-3, weight: float = 1.0, C: float = 1.0) -> None:
         self.dim = dim
         self.ridge = ridge

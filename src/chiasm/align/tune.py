@@ -24,7 +24,7 @@ GRIDS: dict[str, tuple[float, ...]] = {
     "ridge": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
     "weight": (0.0, 0.5, 0.75, 1.0, 1.5, 2.0),
 }
-FACTORS = (0.2, 0.5, 2.0, 5.0)
+FACTORS = (0.3, 3.0)
 """Of the common ridge, tried column by column: a wide column wants another than a narrow one."""
 KS = (5, 10, 20, 50, 100, 200)
 STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -35,7 +35,7 @@ BANK = 10_000
 """Items of a column that stand for its queries when hubs are looked for."""
 
 Vectors = NDArray[np.float32]
-Relevance = Mapping[tuple[str, str], sparse.csr_matrix]
+Right = Mapping[tuple[str, str], sparse.csr_matrix]
 
 
 @dataclass
@@ -56,7 +56,7 @@ def tune(
     moments: Moments,
     valid: Mapping[str, Features],
     bank: Mapping[str, Features],
-    relevant: Relevance,
+    relevant: Right,
     seed: int = 0,
 ) -> Tuning:
     """Set the fitted aligner's tunable parameters to the best on the validation part.
@@ -67,7 +67,7 @@ def tune(
     relevant : {(query column, answer column): (query items, answer items)}, true where an answer is right.
     """
     tuning = Tuning()
-    small = _Trial(valid, {c: sample(f, FEW, seed) for c, f in bank.items()}, _thinned(relevant, seed))
+    small = _Trial(valid, {c: _sampled(f, FEW, seed) for c, f in bank.items()}, _thinned(relevant, seed))
     for name in aligner.tunable:
         _choose(tuning, aligner, moments, small, name, GRIDS[name])
     if aligner.ridge_by_column:
@@ -77,7 +77,7 @@ def tune(
             tried = [ridges, *({**ridges, column: ridges[column] * factor} for factor in FACTORS)]
             _choose(tuning, aligner, moments, small, "ridge", tried)
     if bank:
-        large = {c: sample(f, BANK, seed) for c, f in bank.items()}
+        large = {c: _sampled(f, BANK, seed) for c, f in bank.items()}
         _tune_hubness(tuning, _Trial(valid, large, relevant), aligner)
     return tuning
 
@@ -86,7 +86,7 @@ def tune(
 class _Trial:
     valid: Mapping[str, Features]
     bank: Mapping[str, Features]
-    relevant: Relevance
+    relevant: Right
 
     def vectors(self, aligner: LinearAligner, part: Mapping[str, Features]) -> dict[str, Vectors]:
         return {c: aligner.project(c, f.values) for c, f in part.items() if c in aligner.maps_}
@@ -163,16 +163,18 @@ def mean_reciprocal_rank(scores: Vectors, relevant: sparse.csr_matrix) -> float:
     return float((1.0 / (1 + better - ours)).mean())
 
 
-def sample(features: Features, most: int, seed: int) -> Features:
-    """At most `most` of the items, drawn at random."""
-    if len(features.row) <= most:
-        return features
-    keep = np.sort(np.random.default_rng(seed).permutation(len(features.row))[:most])
+def sample(places: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
+    """At most `most` of the places, drawn at random, in their order."""
+    return places if len(places) <= most else np.sort(np.random.default_rng(seed).permutation(places)[:most])
+
+
+def _sampled(features: Features, most: int, seed: int) -> Features:
+    keep = sample(np.arange(len(features.row)), most, seed)
     return Features(features.values[keep], features.row[keep], features.item[keep], features.n)
 
 
-def _thinned(relevant: Relevance, seed: int) -> Relevance:
-    """Relevance with at most `FEW` queries a direction; the others ask nothing."""
+def _thinned(relevant: Right, seed: int) -> Right:
+    """Right with at most `FEW` queries a direction; the others ask nothing."""
     out = {}
     for pair, matrix in relevant.items():
         asked = np.flatnonzero(np.diff(matrix.indptr))

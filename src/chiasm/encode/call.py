@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,8 +19,8 @@ class Function(Encoder):
 
     function : list of cells → array-like (n, d), each line from its cell alone.
     modality : of the cells.
-    name : tells the function apart in the cache. Without one a plain function goes by its name and source,
-        and what else decides the result (a closure, a bound object, a partial) is not cached at all.
+    name : tells the function apart in the cache; without one nothing is cached, since what a function
+        reads beside its arguments cannot be known.
     """
 
     def __init__(self, function: Callable[[list[Any]], Any], modality: str, name: str | None = None) -> None:
@@ -31,14 +30,16 @@ class Function(Encoder):
 
     @property
     def cached(self) -> bool:  # type: ignore[override]
-        """Whether the name, or the source alone, tells what the function gives."""
-        return self.name is not None or _source(self.function) != ""
+        """Only under a name."""
+        return self.name is not None
 
     def identity(self) -> str:
-        """The given name, or the module and source of the function."""
-        if self.name is not None:
-            return digest("Function", self.name, self.modality)
-        return digest("Function", self.function.__module__, _source(self.function), self.modality)
+        """The given name."""
+        return digest("Function", self.name, self.modality)
+
+    def __sklearn_clone__(self) -> Function:
+        # a function may hold a session or a lock, which cannot be copied
+        return type(self)(self.function, self.modality, self.name)
 
     def describe(self, cells: Sequence[Any]) -> NDArray[np.float32]:
         """What the function returns; the engine checks it."""
@@ -48,13 +49,3 @@ class Function(Encoder):
         except ValueError as error:
             raise EncoderError(f"expected (n, d) numbers: {error}", where="Function") from error
         return described
-
-
-def _source(function: Any) -> str:
-    """The text of a plain function; "" where there is none or more than its text decides what it gives."""
-    if not inspect.isfunction(function) or function.__closure__ or function.__name__ == "<lambda>":
-        return ""
-    try:
-        return inspect.getsource(function)
-    except OSError:
-        return ""

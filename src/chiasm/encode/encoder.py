@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from chiasm.checks import Estimator, check_matrix
 from chiasm.errors import DataError
 
-Described = NDArray[np.float32] | list[Any]
+Descriptions = NDArray[np.float32] | list[Any]
 
 
 class Encoder(Estimator, ABC):
@@ -43,20 +43,25 @@ class Encoder(Estimator, ABC):
 
     def identity(self) -> str:
         """Hex digest of all that a description depends on beside the cell; nothing fitted enters it."""
-        return digest(type(self).__name__, self.version, self.get_params())
+        return digest(self.kind, self.version, self.get_params())
+
+    @property
+    def kind(self) -> str:
+        """Module and name of the class."""
+        return f"{type(self).__module__}:{type(self).__qualname__}"
 
     @abstractmethod
-    def describe(self, cells: Sequence[Any]) -> Described:
+    def describe(self, cells: Sequence[Any]) -> Descriptions:
         """Descriptions (n, d0) float32, or a list of n, of decoded cells; each depends on its cell alone."""
 
-    def fit(self, described: Described) -> Self:
+    def fit(self, described: Descriptions) -> Self:
         """Learn from the descriptions of the training rows; here only their width."""
         check_cells(described, self)
         self.forget()
         self.width_ = int(check_matrix(described, type(self).__name__).shape[1])
         return self
 
-    def transform(self, described: Described) -> NDArray[np.float32]:
+    def transform(self, described: Descriptions) -> NDArray[np.float32]:
         """Features (n, d) float32 of descriptions; here the descriptions themselves."""
         self.require_fitted("width_")
         values = check_matrix(described, type(self).__name__, self.width_)
@@ -64,12 +69,19 @@ class Encoder(Estimator, ABC):
 
 
 def digest(*parts: Any) -> str:
-    """Hex blake2b of JSON-able parts."""
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    """Hex blake2b of JSON-able parts and arrays."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=_plain)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def check_cells(described: Described, encoder: Encoder) -> None:
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        content = hashlib.blake2b(np.ascontiguousarray(value).tobytes(), digest_size=16)
+        return [str(value.dtype), value.shape, content.hexdigest()]
+    return str(value)
+
+
+def check_cells(described: Descriptions, encoder: Encoder) -> None:
     """Raise `DataError` where there is nothing to learn from."""
     if len(described) == 0:
         raise DataError(

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from chiasm.encode.ahead import Batch, ahead, together
 from chiasm.encode.cache import Cache
-from chiasm.encode.encoder import Described as Values
-from chiasm.encode.encoder import Encoder
+from chiasm.encode.encoder import Descriptions, Encoder
 from chiasm.encode.features import Features
 from chiasm.errors import Broken, BrokenCell, EncoderError, UsageError
 from chiasm.rows import media
@@ -33,7 +32,7 @@ class Described:
     values : (items, d0) or a list of items.
     """
 
-    values: Values
+    values: Descriptions
     row: NDArray[np.int64]
     item: NDArray[np.int64]
     n: int
@@ -112,7 +111,7 @@ class _Pipeline:
         self.modality = rows.schema[column].modality
         self.identity = encoder.identity() if cache is not None else ""
         self.place: dict[int, int] = {}  # content key: place among the values
-        self.chunks: list[Values] = []
+        self.chunks: list[Descriptions] = []
         self.kept: list[tuple[int, int, int]] = []  # row, item, key
         self.broken: list[Broken] = []
 
@@ -180,7 +179,7 @@ class _Pipeline:
             if key not in self.place:
                 self._keep([key], value[None])
 
-    def _described(self, cells: list[Any]) -> Values:
+    def _described(self, cells: list[Any]) -> Descriptions:
         values = self.encoder.describe(cells)
         where = f"column {self.column!r}"
         if self.encoder.cached or not isinstance(values, list):
@@ -190,7 +189,7 @@ class _Pipeline:
             raise EncoderError(problem, where=f"{type(self.encoder).__name__}, {where}")
         return values
 
-    def _keep(self, keys: list[int], values: Values) -> None:
+    def _keep(self, keys: list[int], values: Descriptions) -> None:
         for key in keys:
             self.place[key] = len(self.place)
         self.chunks.append(values)
@@ -213,7 +212,7 @@ class _Pipeline:
         )
 
 
-def _stacked(chunks: list[Values], order: list[int], run: _Pipeline) -> Values:
+def _stacked(chunks: list[Descriptions], order: list[int], run: _Pipeline) -> Descriptions:
     if not chunks:
         return np.zeros((0, 0), np.float32)
     if isinstance(chunks[0], list):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chiasm.checks import check_range
-from chiasm.encode.encoder import Described, Encoder, check_cells, digest
+from chiasm.encode.encoder import Descriptions, Encoder, check_cells, digest
 from chiasm.encode.reduce import block_pca, project
 
 Pixels = NDArray[np.uint8]
@@ -40,7 +40,7 @@ class Gradients(Encoder):
 
     def identity(self) -> str:
         """All that a description depends on, which `dim` is not."""
-        return digest(type(self).__name__, self.version, self.size)
+        return digest(self.kind, self.version, self.size)
 
     def describe(self, cells: Sequence[Pixels]) -> Floats:
         """(n, d0) of RGB pixels (h, w, 3) of any size; the image alone decides its line."""
@@ -50,7 +50,7 @@ class Gradients(Encoder):
             np.concatenate(_blocks(pixels, self.size), out=line)
         return out
 
-    def fit(self, described: Described) -> Self:
+    def fit(self, described: Descriptions) -> Self:
         """Learn the weights of the blocks and the principal components from descriptions (n, d0)."""
         check_cells(described, self)
         self.forget()
@@ -58,7 +58,7 @@ class Gradients(Encoder):
         self.width_ = self.projection_.shape[1]
         return self
 
-    def transform(self, described: Described) -> Floats:
+    def transform(self, described: Descriptions) -> Floats:
         """(n, k) of descriptions (n, d0)."""
         self.require_fitted("projection_")
         return project(described, self.mean_, self.projection_)

@@ -89,7 +89,7 @@ class OnnxImage(Encoder):
     def identity(self) -> str:
         """Of the file's content and the preprocessing; not of where the file lies."""
         stated = {name: value for name, value in self.get_params().items() if name not in ("path", "threads")}
-        return digest(type(self).__name__, self.version, file_hash(self._file()), stated)
+        return digest(self.kind, self.version, file_hash(self._file()), stated)
 
     def describe(self, cells: Sequence[Pixels]) -> Floats:
         """(n, d) of RGB pixels (h, w, 3), every image by itself."""

@@ -68,7 +68,7 @@ class Pretrained(Encoder):
         """Of the pooling and the contents of a folder, or a hub name with its revision."""
         folder = Path(self.name)
         source = folder_hashes(folder) if folder.is_dir() else f"{self.name}@{self.revision or 'main'}"
-        return digest(type(self).__name__, self.version, self.pooling, source)
+        return digest(self.kind, self.version, self.pooling, source)
 
     def describe(self, cells: Sequence[Any]) -> Floats:
         """(n, d) of decoded cells."""

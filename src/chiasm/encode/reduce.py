@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.checks import check_matrix, check_range
-from chiasm.encode.encoder import Described
+from chiasm.encode.encoder import Descriptions
 from chiasm.numerics import fix_signs, leading_singular
 
 _CONSTANT = 1e-12  # variance of a block that never varies but for rounding
@@ -16,7 +16,7 @@ _NEGLIGIBLE = 1e-3  # singular values below this share of the first are rounding
 
 
 def block_pca(
-    described: Described, widths: Sequence[int], dim: int
+    described: Descriptions, widths: Sequence[int], dim: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean (d0,) and projection (d0, k), k <= dim, of rows (n, d0) made of blocks of columns of `widths`.
 
@@ -45,7 +45,7 @@ def block_scale(centred: NDArray[np.float32], widths: Sequence[int]) -> NDArray[
 
 
 def project(
-    described: Described, mean: NDArray[np.float32], projection: NDArray[np.float32]
+    described: Descriptions, mean: NDArray[np.float32], projection: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Rows (n, d0) in the reduced coordinates (n, k)."""
     values = check_matrix(described, "described", len(mean))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from chiasm.checks import check_range
-from chiasm.encode.encoder import Described, Encoder, check_cells, digest
+from chiasm.encode.encoder import Descriptions, Encoder, check_cells, digest
 from chiasm.encode.reduce import block_pca, project
 from chiasm.rows.media import Sound
 
@@ -47,7 +47,7 @@ class LogMel(Encoder):
 
     def identity(self) -> str:
         """All that a description depends on, which `dim` is not."""
-        return digest(type(self).__name__, self.version, self.rate, self.mels, self.segments)
+        return digest(self.kind, self.version, self.rate, self.mels, self.segments)
 
     def describe(self, cells: Sequence[Sound]) -> Floats:
         """(n, (3 + segments) mels + 3) of sounds of any length above 0 and any rate."""
@@ -74,7 +74,7 @@ class LogMel(Encoder):
         blocks = [shape.mean(axis=0), shape.std(axis=0), moves.std(axis=0)]
         return np.concatenate([*blocks, *segment_means(shape, self.segments), loudness], dtype=np.float32)
 
-    def fit(self, described: Described) -> Self:
+    def fit(self, described: Descriptions) -> Self:
         """Learn the weights of the blocks and the principal components from descriptions (n, d0)."""
         check_cells(described, self)
         self.forget()
@@ -82,7 +82,7 @@ class LogMel(Encoder):
         self.width_ = self.projection_.shape[1]
         return self
 
-    def transform(self, described: Described) -> Floats:
+    def transform(self, described: Descriptions) -> Floats:
         """(n, k) of descriptions (n, d0)."""
         self.require_fitted("projection_")
         return project(described, self.mean_, self.projection_)

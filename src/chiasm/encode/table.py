@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.checks import check_matrix
-from chiasm.encode.encoder import Described, Encoder, check_cells
+from chiasm.encode.encoder import Descriptions, Encoder, check_cells
 
 
 class OneHot(Encoder):
@@ -22,7 +22,7 @@ class OneHot(Encoder):
         """The categories as words."""
         return [str(cell) for cell in cells]
 
-    def fit(self, described: Described) -> Self:
+    def fit(self, described: Descriptions) -> Self:
         """Learn the categories, in sorted order."""
         check_cells(described, self)
         self.forget()
@@ -30,7 +30,7 @@ class OneHot(Encoder):
         self.width_ = len(self.categories_)
         return self
 
-    def transform(self, described: Described) -> NDArray[np.float32]:
+    def transform(self, described: Descriptions) -> NDArray[np.float32]:
         """(n, categories) a single 1 a row, none for a category not seen in training."""
         self.require_fitted("categories_")
         place = {name: index for index, name in enumerate(self.categories_)}
@@ -48,7 +48,7 @@ class Standard(Encoder):
         """The numbers as a column (n, 1)."""
         return np.asarray(cells, np.float32).reshape(len(cells), 1)
 
-    def fit(self, described: Described) -> Self:
+    def fit(self, described: Descriptions) -> Self:
         """Learn mean and standard deviation."""
         check_cells(described, self)
         self.forget()
@@ -59,7 +59,7 @@ class Standard(Encoder):
         self.width_ = 1
         return self
 
-    def transform(self, described: Described) -> NDArray[np.float32]:
+    def transform(self, described: Descriptions) -> NDArray[np.float32]:
         """(n, 1)."""
         self.require_fitted("scale_")
         values = check_matrix(described, "Standard", 1)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.checks import check_range
-from chiasm.encode.encoder import Described, Encoder, check_cells
+from chiasm.encode.encoder import Descriptions, Encoder, check_cells
 
 Floats = NDArray[np.float32]
 View = Callable[[str], list[str]]
@@ -53,7 +53,7 @@ class Lexical(Encoder):
             unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()) for text in cells
         ]
 
-    def fit(self, described: Described) -> Self:
+    def fit(self, described: Descriptions) -> Self:
         """Learn terms, their rarity and the leading directions of n >= 1 texts as `describe` gave them."""
         check_range(self.dim, "dim", 1)
         check_range(self.max_terms, "max_terms", 2)
@@ -66,12 +66,12 @@ class Lexical(Encoder):
         self.width_ = self.components_.shape[1]
         return self
 
-    def transform(self, described: Described) -> Floats:
+    def transform(self, described: Descriptions) -> Floats:
         """(n, k) of n texts as `describe` gave them."""
         self.require_fitted("components_")
         return np.asarray(self._weights(described) @ self.components_, np.float32)
 
-    def _weights(self, described: Described) -> Any:
+    def _weights(self, described: Descriptions) -> Any:
         """Sparse (n, terms): each text's unit vector of words beside its unit vector of letter n-grams."""
         from scipy.sparse import hstack
 
@@ -104,7 +104,7 @@ def _pattern() -> re.Pattern[str]:
     return re.compile(f"[{CJK}{EMOJI}]|(?:(?![_{CJK}])\\w)(?:(?![_{CJK}])[\\w{marks}])*")
 
 
-def learned_terms(texts: Described, view: View, most: int) -> tuple[list[str], Floats]:
+def learned_terms(texts: Descriptions, view: View, most: int) -> tuple[list[str], Floats]:
     """The most frequent terms of a view, and the inverse document frequency of each; maybe none."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -114,7 +114,7 @@ def learned_terms(texts: Described, view: View, most: int) -> tuple[list[str], F
     return counted.get_feature_names_out().tolist(), counted.idf_.astype(np.float32)
 
 
-def term_weights(texts: Described, view: View, terms: list[str], rarity: Floats) -> Any:
+def term_weights(texts: Descriptions, view: View, terms: list[str], rarity: Floats) -> Any:
     """Sparse (n, terms) unit rows of (1 + log count) times rarity; zeros for a text without known terms."""
     from scipy.sparse import csr_matrix
     from sklearn.feature_extraction.text import TfidfVectorizer

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import normalize
 
-from chiasm.encode.encoder import Described, Encoder
+from chiasm.encode.encoder import Descriptions, Encoder
 
 
 class Vector(Encoder):
@@ -33,7 +33,7 @@ class Hellinger(Vector):
     entries would rule every product (Arandjelović & Zisserman 2012). A zero vector stays zero.
     """
 
-    def transform(self, described: Described) -> NDArray[np.float32]:
+    def transform(self, described: Descriptions) -> NDArray[np.float32]:
         """(n, d) rows of unit length."""
         values = super().transform(described)
         return np.asarray(normalize(np.sign(values) * np.sqrt(np.abs(values))), np.float32)

@@ -45,14 +45,15 @@ def draw_found(
 
     label : a column; where the query has a value of it too, an answer of an equal row is marked right.
     """
+    values = model.rows.values(label) if label is not None else []
+    places = {name: i for i, name in enumerate(model.rows.ids)}
     lines = []
     for query, find in queries:
         asked = {column: value for column, value in query.items() if column in model.columns}
-        values = model.rows.values(label) if label is not None else []
         first = next(iter(asked))
         line = [_shown(first, model.read([asked]), 0, 0, note=f"{' + '.join(asked)} → {find}")]
         for hit in model.search(asked, find, k):
-            place = model.rows.ids.index(hit.row)
+            place = places[hit.row]
             right = None if label is None or label not in query else values[place] == query[label]
             line.append(_shown(find, model.rows, place, hit.item, right, f"{hit.score:.1f}"))
         lines.append(line)

@@ -20,6 +20,7 @@ from chiasm.encode.encoder import Encoder
 from chiasm.encode.engine import Described, describe_column
 from chiasm.encode.features import Features
 from chiasm.errors import Broken, DataError, UsageError
+from chiasm.fuse.mean import Mean
 from chiasm.judge.relevance import relevance
 from chiasm.judge.scoreboard import Report
 from chiasm.model.judging import Baselines, judge, labels_of
@@ -51,9 +52,10 @@ def fit_space(
     target: str | None,
     encoders: Encoders,
     align: str | LinearAligner,
-    fuse: str,
+    fuse: str | Mean,
     dim: int,
     by: str | None,
+    precision: str,
     seed: int,
     cache: Cache | None,
     progress: Progress | None,
@@ -61,13 +63,13 @@ def fit_space(
     """Learn a space from rows, tune it on one held-out part, score it on another, refit it on all."""
     notes: list[str] = []
     chosen = choose_encoders(rows, encoders, target)
-    aligner, fusion = _aligner(align, dim), plugins.get("fuse", fuse)()
+    aligner, fusion = _aligner(align, dim), _fusion(fuse)
     described = _describe(rows, chosen, cache, progress)
     present = {c: np.isin(np.arange(len(rows)), d.row) for c, d in described.items()}
     parts = hold_out(rows, present, by, seed)
     features = _encode(described, chosen, parts, notes)
     labels = labels_of(rows, target)
-    stage = _Stage(features, labels, parts)
+    stage = _Stage(features, labels, parts, precision)
     stage.align(aligner, "fit")
     tuning = stage.tune(aligner, seed)
     kept = {c: chosen[c] for c in features}
@@ -75,7 +77,7 @@ def fit_space(
     if len(parts.score):
         stage.align(aligner, "fit", "tune")
         trial = Space(kept, aligner, stage.hubness(aligner, tuning, ("fit", "tune"), seed), fusion)
-        baselines = Baselines.of(stage.moments("fit", "tune"), dim)
+        baselines = Baselines.of(stage.moments("fit", "tune"), aligner.dim)
         wanted = None if labels is None else [labels[i] for i in parts.score]
         report = judge(trial, baselines, stage.part(parts.score), wanted, target, seed)
     else:
@@ -84,7 +86,7 @@ def fit_space(
     space = Space(kept, aligner, stage.hubness(aligner, tuning, ("fit", "tune", "score"), seed), fusion)
     return Fitted(
         space,
-        Baselines.of(stage.moments("fit", "tune", "score"), dim),
+        Baselines.of(stage.moments("fit", "tune", "score"), aligner.dim),
         features,
         parts,
         tuning,
@@ -163,13 +165,25 @@ def _aligner(align: str | LinearAligner, dim: int) -> LinearAligner:
     return own
 
 
+def _fusion(fuse: str | Mean) -> Mean:
+    if isinstance(fuse, str):
+        found: Mean = plugins.get("fuse", fuse)()
+        return found
+    own: Mean = clone(fuse)
+    return own.fit({})
+
+
 class _Stage:
     """Features, labels and second moments of the parts, which are put together without a second pass."""
 
-    def __init__(self, features: Mapping[str, Features], labels: list[Any] | None, parts: Parts) -> None:
+    def __init__(
+        self, features: Mapping[str, Features], labels: list[Any] | None, parts: Parts, precision: str
+    ) -> None:
         self.features, self.labels, self.parts = features, labels, parts
         self._moments = {
-            name: Moments.of(self.part(places)) for name, places in vars(parts).items() if len(places)
+            name: Moments.of(self.part(places), precision)
+            for name, places in vars(parts).items()
+            if len(places)
         }
 
     def part(self, places: Any) -> dict[str, Features]:
@@ -183,6 +197,9 @@ class _Stage:
         return sum(found[1:], start=found[0])
 
     def align(self, aligner: LinearAligner, *names: str) -> None:
+        if not aligner.labelled:
+            aligner.fit_moments(self.moments(*names))
+            return
         places = self.places(*names)
         labels = None if self.labels is None else [self.labels[i] for i in places]
         aligner.fit_labelled(self.moments(*names), self.part(places), labels)
@@ -199,8 +216,9 @@ class _Stage:
         return tune(aligner, self.moments("fit"), valid, bank, right, seed)
 
     def hubness(self, aligner: LinearAligner, tuning: Tuning, names: tuple[str, ...], seed: int) -> Hubness:
+        places = self.places(*names)
         bank = {
-            c: aligner.project(c, sample(f, BANK, seed).values)
-            for c, f in self.part(self.places(*names)).items()
+            c: aligner.project(c, f.values[sample(np.flatnonzero(np.isin(f.row, places)), BANK, seed)])
+            for c, f in self.features.items()
         }
         return Hubness().fit(bank, tuning.hubness)

@@ -14,6 +14,7 @@ from chiasm.align.linear import LinearAligner
 from chiasm.encode.cache import Cache, opened
 from chiasm.encode.features import Features
 from chiasm.errors import Broken, DataError, UsageError, did_you_mean
+from chiasm.fuse.mean import Mean
 from chiasm.index import Gallery
 from chiasm.judge.scoreboard import Report
 from chiasm.model import folder
@@ -89,6 +90,8 @@ class Model:
         like, unlike : ids of indexed rows to be near to, or away from; they are not among the answers.
         """
         like, unlike = _ids(like), _ids(unlike)
+        if query is not None and not isinstance(query, Mapping):
+            raise UsageError(f"a query is {{column: value}}, got {type(query).__name__}")
         if k < 1:
             raise UsageError(f"k must be 1 or more, got {k}")
         self._check_find(find)
@@ -224,9 +227,10 @@ def fit(
     encoders: Encoders | None = None,
     modalities: Mapping[str, str] | None = None,
     align: str | LinearAligner = "cca",
-    fuse: str = "mean",
+    fuse: str | Mean = "mean",
     dim: int = 256,
     by: str | None = None,
+    precision: str = "float32",
     seed: int = 0,
     cache: Cache | None = None,
     progress: Progress | None = None,
@@ -236,15 +240,16 @@ def fit(
     target : a column that is kept out of the space; rows of equal target are right answers to each other, and
     supervised aligners learn from it.
     encoders : {column: a name, a model folder or file, an Encoder, or a function of a list of cells}.
-    align : 'cca', 'ridge', 'procrustes', 'semantic', or an aligner;  fuse : 'mean'.
-    dim : width of the space, at most what the columns allow.
+    align : 'cca', 'ridge', 'procrustes', 'semantic', or an aligner;  fuse : 'mean', or a fusion.
+    dim : width of the space, at most what the columns allow, for an aligner given by name.
     by : a column of groups that are held out whole.
+    precision : of the products between columns: 'float32', or 'bfloat16' where the processor has it (torch).
     cache : where features are kept; None takes the user's cache folder.
     """
     rows = read(data, modalities=modalities)
     fitted = fit_space(
-        rows, target=target, encoders=encoders or {}, align=align, fuse=fuse, dim=dim, by=by, seed=seed,
-        cache=cache, progress=progress,
+        rows, target=target, encoders=encoders or {}, align=align, fuse=fuse, dim=dim, by=by,
+        precision=precision, seed=seed, cache=cache, progress=progress,
     )  # fmt: skip
     galleries = fitted.space.galleries(fitted.space.project(fitted.features))
     return Model(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.rows.columns import with_rows
+from chiasm.rows.columns import ROW, with_rows
 from chiasm.rows.rows import Rows
 
 SHARE = 0.15
@@ -44,7 +44,8 @@ def hold_out(rows: Rows, present: Mapping[str, NDArray[np.bool_]], by: str | Non
     if len(paired) < LEAST:
         return nothing
     size = min(MOST, round(SHARE * len(paired)))
-    placed = replace(rows, table=with_rows(rows.table, everything))  # a row's number is its place
+    # a row's number is its place; the cells stay behind, which may hold all the media
+    placed = replace(rows, table=with_rows(rows.table.select([ROW] if by is None else [by, ROW]), everything))
     rest, score = _split(placed[paired], size, by, seed)
     rest, tune = _split(rest, size, by, seed)
     held = np.r_[tune.numbers, score.numbers]

@@ -66,13 +66,11 @@ class Question:
         length = float(np.linalg.norm(total))
         if length < 1e-6:
             raise UsageError("the query holds nothing the model knows, or its parts cancel out")
-        wanted = [part for part in parts if part.weight > 0]
-        weight = sum(part.weight for part in wanted) or 1.0
-        mix: dict[str, float] = {}
-        for part in wanted:
-            for column, share in part.mix.items():
-                mix[column] = mix.get(column, 0.0) + part.weight * share / weight
         scaled = [Part(p.label, p.weight / length, p.vector, p.mix) for p in parts]
+        mix: dict[str, float] = {}
+        for part in scaled:
+            for column, share in part.mix.items():
+                mix[column] = mix.get(column, 0.0) + part.weight * share
         return cls(scaled, (total / length).astype(np.float32), mix)
 
     def ask(
@@ -82,20 +80,29 @@ class Question:
         query = self.vector[None]
         scores, found = gallery.search(query, k, self.mix, allowed)
         mean, deviation = (float(v[0]) for v in gallery.standardise(query, self.mix))
+        terms = self._terms(gallery, found[0]) / deviation
         hits = []
-        for score, place in zip(scores[0], found[0], strict=True):
-            z = (float(score) - mean) / deviation
-            shares = self._shares(gallery, int(place), z, deviation)
+        for i, place in enumerate(found[0]):
+            z = (float(scores[0, i]) - mean) / deviation
+            shares = self._shares(terms[:, i], z)
             row, item = int(gallery.row[place]), int(gallery.item[place])
             hits.append(Hit(ids[row], gallery.column, item, z, shares))
         return hits
 
-    def _shares(self, gallery: Gallery, place: int, z: float, deviation: float) -> dict[str, float]:
-        """Each part's term of the inner product; what belongs to no part is spread by their weights."""
-        terms = [p.weight * float(p.vector @ gallery.vectors[place]) / deviation for p in self.parts]
-        rest = z - sum(terms)
-        total = sum(abs(p.weight) for p in self.parts)
+    def _terms(self, gallery: Gallery, places: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(parts, places) what each part adds to a score above the mean of the background.
+
+        Score, hub penalties and mean are linear in the parts, so each part's term is exact.
+        """
+        centre = gallery.background.mean(axis=0) if len(gallery.background) else 0.0
+        above = np.asarray(gallery.matrix[places], np.float64) - centre  # (places, dim + c)
+        lines = [part.weight * gallery.extend(part.vector[None], part.mix)[0] for part in self.parts]
+        return np.asarray(np.asarray(lines, np.float64) @ above.T)
+
+    def _shares(self, terms: NDArray[np.float64], z: float) -> dict[str, float]:
+        """{label: share}; what single precision leaves over is spread evenly, so that they add up to z."""
+        left = (z - float(terms.sum())) / len(terms)
         shares: dict[str, float] = {}
         for part, term in zip(self.parts, terms, strict=True):
-            shares[part.label] = shares.get(part.label, 0.0) + term + rest * abs(part.weight) / total
+            shares[part.label] = shares.get(part.label, 0.0) + float(term) + left
         return shares

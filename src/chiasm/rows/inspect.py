@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chiasm.checks import check_known
 from chiasm.errors import Broken, BrokenCell
 from chiasm.rows import media
 from chiasm.rows.modality import SPACE
@@ -54,6 +55,7 @@ class Inspection:
     columns: tuple[Inspected, ...]
 
     def __getitem__(self, column: str) -> Inspected:
+        check_known(column, [found.column for found in self.columns], "column")
         return next(found for found in self.columns if found.column == column)
 
     def to_json(self) -> dict[str, Any]:

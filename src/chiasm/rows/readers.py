@@ -49,6 +49,9 @@ def read(
     schema : a schema read before: the data is then read as it says, missing columns being absent throughout.
     """
     if isinstance(source, Rows):
+        if modalities or root is not None or schema not in (None, source.schema):
+            hint = "Give modalities, root and schema where the source is read first."
+            raise UsageError("these rows are read already", hint=hint)
         return source
     found = _open(source)
     base = str(expanded(root).absolute()) if root is not None else found.base

@@ -113,5 +113,6 @@ def _stratified(codes: NDArray[np.int64], wanted: int, rng: np.random.Generator)
     rest = np.argsort(shares - exact, kind="stable")[: wanted - shares.sum()]
     shares[rest] += 1
     shares = np.clip(shares, np.minimum(1, sizes - 1), np.maximum(sizes - 1, 0))
-    held = [rng.permutation(np.flatnonzero(codes == code))[:share] for code, share in enumerate(shares)]
+    members = np.split(np.argsort(codes, kind="stable"), np.cumsum(sizes)[:-1])
+    held = [rng.permutation(some)[:share] for some, share in zip(members, shares, strict=True)]
     return _marked(np.concatenate(held), len(codes))
