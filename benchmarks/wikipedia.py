@@ -1,7 +1,8 @@
 """Wikipedia image–text retrieval by class: CCA and its semantic variant, mAP beside the published numbers.
 
 Protocol of the data's README: non-interpolated average precision over the full ranking of the 693 test items of
-the other modality, relevant = same class. Settings are chosen by 4-fold cross-validation inside the training part.
+the other modality, relevant = same class. Settings are chosen by cross-validation inside the training part, three
+times four folds: with four alone the choice follows noise.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from _common import markdown_table, shared_data, write_result
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import RepeatedStratifiedKFold
 
 from chiasm.align import CCA, Semantic
 from chiasm.align.linear import LinearAligner
@@ -25,11 +26,13 @@ PUBLISHED = [
 ]
 GRID_CCA = [
     {"dim": 10, "ridge": ridge, "weight": weight}
-    for ridge, weight in itertools.product((1e-6, 1e-5, 1e-4, 1e-3), (0.0, 0.5, 1.0, 2.0))
+    for ridge, weight in itertools.product((1e-6, 1e-5, 1e-4, 1e-3, 1e-2), (0.0, 0.5, 1.0, 2.0, 3.0))
 ]
 GRID_SEMANTIC = [
     {"dim": 10, "ridge": ridge, "weight": weight, "C": C}
-    for ridge, weight, C in itertools.product((1e-6, 1e-5, 1e-4), (0.0, 1.0), (0.1, 1.0, 10.0))
+    for ridge, weight, C in itertools.product(
+        (1e-5, 1e-4, 1e-3, 1e-2), (0.0, 1.0, 2.0), (0.1, 1.0, 10.0, 100.0)
+    )
 ]
 
 Table = dict[str, np.ndarray]
@@ -48,14 +51,16 @@ def main() -> None:
         lines.append((f"chiasm {name}", *(round(s, 3) for s in scores), best))
     head = ("method", "image query", "text query", "average mAP", "chosen inside train")
     notes = (
-        "Bars: CCA average ≥ 0.223, Semantic average ≥ 0.262. Chosen by mean mAP over 4 folds of the training part; "
-        "the test part was scored once, with the chosen settings."
+        "Bars: CCA average ≥ 0.223, Semantic average ≥ 0.262. Chosen by mean mAP over 3 × 4 folds of the training part; "
+        "the test part was scored once, with the chosen settings. A first, smaller grid (ridge up to 1e-4, weight up to 1, "
+        "C up to 10, four folds) chose a setting at its edge that gives Semantic 0.263 on test; by cross-validation the "
+        "two cannot be told apart (0.262 ± 0.004 both)."
     )
     write_result("wikipedia", "Wikipedia image–text, mAP by class", markdown_table(head, lines), notes, SEED)
 
 
 def cross_validated(cls: Any, params: dict[str, float], train: Table, y: np.ndarray) -> float:
-    folds = StratifiedKFold(4, shuffle=True, random_state=SEED).split(train["image"], y)
+    folds = RepeatedStratifiedKFold(n_splits=4, n_repeats=3, random_state=SEED).split(train["image"], y)
     return float(np.mean([_fold(cls(**params), train, y, a, b) for a, b in folds]))
 
 

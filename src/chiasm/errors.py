@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+COMPARED, LISTED = 2_000, 12  # names looked at for a suggestion, and named
+
 
 class ChiasmError(Exception):
     """Base of all errors raised on purpose.
@@ -60,26 +62,30 @@ class BrokenCell(ChiasmError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The record of one broken cell: its place in the rows, its source, and the reason."""
+    """The record of one broken cell: its place, its source, the reason, and the row's id if any."""
 
     row: int
     column: str
     item: int
     source: str
     why: str
+    id: str = ""
 
     def __str__(self) -> str:
         source = f" ({self.source})" if self.source else ""
-        return f"row {self.row}, column {self.column!r}{source}: {self.why}"
+        return f"row {self.id or self.row}, column {self.column!r}{source}: {self.why}"
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
-    """A hint for a misspelt `name`: the nearest of `options`, or all of them."""
+    """A hint for a misspelt `name`: the nearest of `options`, or the first of them."""
     known = sorted(options)
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name, known[:COMPARED], n=1)
     if near:
         return f"Did you mean {near[0]!r}?"
-    return f"Known here: {', '.join(known)}." if known else ""
+    if not known:
+        return ""
+    more = f" … and {len(known) - LISTED:,} more" if len(known) > LISTED else ""
+    return f"Known here: {', '.join(known[:LISTED])}{more}."
 
 
 def need(module: str, extra: str) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chiasm.errors import UsageError, need
+from chiasm.errors import DataError, UsageError, need
+
+if TYPE_CHECKING:
+    from chiasm.rows.rows import Rows
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help="A CSV, TSV, JSONL or Parquet file, or a folder.")]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder.")]
@@ -20,6 +23,9 @@ Root = Annotated[
     typer.Option(metavar="FOLDER", help="Against it relative media paths resolve; else against DATA's own."),
 ]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of everything that is random.")]
+Where = Annotated[
+    str | None, typer.Option(metavar="EXPR", help="""Only rows such as 'site == "north" and year > 2020'.""")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing model folder.")]
 
 
@@ -51,3 +57,22 @@ def pairs(given: list[str], what: str) -> dict[str, Any]:
             raise UsageError(f"column {column!r} is given twice", where=what)
         found[column] = value
     return found
+
+
+def only(rows: Rows, where: str | None) -> Rows:
+    """The rows that a filter lets through, all without one."""
+    if where is None:
+        return rows
+    wanted = rows.where(where)
+    if not wanted.any():
+        raise DataError("no row matches the filter", where=f"--where {where}")
+    return rows[wanted]
+
+
+def version(asked: bool) -> None:
+    """Print the version and stop."""
+    if asked:
+        from chiasm import __version__
+
+        typer.echo(f"chiasm {__version__}")
+        raise typer.Exit

@@ -19,8 +19,11 @@ from chiasm.cli.arguments import (
     Overwrite,
     Root,
     Seed,
+    Where,
     check_picture,
+    only,
     pairs,
+    version,
     with_parent,
 )
 from chiasm.errors import ChiasmError, UsageError
@@ -60,15 +63,6 @@ def main() -> None:
         if end.code == INTERRUPTED:
             show.note("chiasm: interrupted, nothing was written")
         raise
-
-
-def version(asked: bool) -> None:
-    """Print the version and stop."""
-    if asked:
-        from chiasm import __version__
-
-        typer.echo(f"chiasm {__version__}")
-        raise typer.Exit
 
 
 @app.callback()
@@ -114,6 +108,7 @@ def fit(
     fuse: Annotated[str, typer.Option(metavar="NAME", help="mean.")] = "mean",
     as_: As = [],  # noqa: B006
     root: Root = None,
+    where: Where = None,
     dim: Annotated[int, typer.Option(min=1, metavar="N", help="Width of the space.")] = 256,
     by: Annotated[str | None, typer.Option(metavar="COL", help="Groups that are held out whole.")] = None,
     seed: Seed = 0,
@@ -133,7 +128,7 @@ def fit(
     from chiasm.storage import check_free
 
     check_free(expanded(out), overwrite=overwrite)
-    rows = read(data, root=root, modalities=pairs(as_, "--as"))
+    rows = only(read(data, root=root, modalities=pairs(as_, "--as")), where)
     show.schema(rows, quiet=json)
     with show.bars() as progress:
         model = fit_model(
@@ -150,6 +145,7 @@ def evaluate(
     model: ModelPath,
     data: Data,
     root: Root = None,
+    where: Where = None,
     png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the scoreboard.")] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the report as JSON.")
@@ -168,8 +164,9 @@ def evaluate(
 
     check_picture(png, "--png", ".png")
     found = load(model)
+    rows = only(read(data, root=root, schema=found.schema), where)
     with show.bars() as progress:
-        report = found.evaluate(read(data, root=root, schema=found.schema), seed=seed, progress=progress)
+        report = found.evaluate(rows, seed=seed, progress=progress)
     if out is not None:
         write_json(with_parent(out), report.to_json())
     if png is not None:
@@ -187,9 +184,7 @@ def search(
         str | None, typer.Option(metavar="COL", help="The answer's column; every column if left out.")
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="How many hits.")] = 5,
-    where: Annotated[
-        str | None, typer.Option(metavar="EXPR", help="""Such as 'site == "north" and year > 2020'.""")
-    ] = None,
+    where: Where = None,
     in_: Annotated[
         str | None, typer.Option("--in", metavar="DATA", help="Search another collection.")
     ] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 NEXT = """
 What to try next:
-  chiasm inspect {csv}
-  chiasm search {model} text="the number seven" --find image -k 3
-  chiasm search {model} text="数字三" --where 'digit == "three"'
-  chiasm search {model} --like {row} --find image
-  chiasm map {model} -o {folder}/map.html
-  chiasm fit YOUR.csv -o your.chiasm"""
+  {chiasm} inspect {csv}
+  {chiasm} search {model} text="the number seven" --find image -k 3
+  {chiasm} search {model} text="数字三" --where 'digit == "three"'
+  {chiasm} search {model} --like {row} --find image
+  {chiasm} map {model} -o {folder}/map.html
+  {chiasm} fit YOUR.csv -o your.chiasm"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,7 @@ def run_demo(
     say : prints a line;  table : prints the scoreboard, where it is to be printed.
     """
     from chiasm.model import fit
+    from chiasm.model.drawing import draw_found
     from chiasm.rows.readers import read
 
     shutil.rmtree(folder / "collection", ignore_errors=True)
@@ -72,33 +74,38 @@ def run_demo(
     if table is not None:
         table(report)
     saved = model.save(folder / "digits.chiasm", overwrite=True)
-    _search(model, test, made.modalities, say)
-    picture = _draw(model, test, made.modalities, folder, say)
-    say(NEXT.format(csv=made.csv, model=saved, folder=folder, row=train.ids[0]))
+    queries = _queries(test, made.modalities)
+    _search(model, queries, say)
+    picture = folder / "found.png"
+    draw_found(model, queries, picture, k=5, label="digit")
+    say(f"The queries and what they found are drawn in {picture}")
+    say(NEXT.format(chiasm=_command(), csv=made.csv, model=saved, folder=folder, row=train.ids[0]))
     return Demonstration(folder, made.csv, saved, picture, made.notes, report, model)
 
 
-def _search(model: Model, test: Rows, columns: tuple[str, ...], say: Say) -> None:
-    """A search in every direction with a query from the rows that were not fitted on."""
+def _queries(test: Rows, columns: tuple[str, ...]) -> list[tuple[Mapping[str, Any], str]]:
+    """A query in every direction, with the column to find, from rows that were not fitted on."""
+    pairs = [(a, b) for a in columns for b in columns if a != b]
+    return [(_query(test, asked, skip=i), find) for i, (asked, find) in enumerate(pairs)]
+
+
+def _search(model: Model, queries: list[tuple[Mapping[str, Any], str]], say: Say) -> None:
     say("Searches, asked with rows the model has not seen:")
     digits = dict(zip(model.rows.ids, model.rows.values("digit"), strict=True))
-    for i, (asked, find) in enumerate((a, b) for a in columns for b in columns if a != b):
-        query = _query(test, asked, skip=i)
+    for query, find in queries:
+        asked = next(iter(query))
         hits = model.search({asked: query[asked]}, find, k=5)
         found = ", ".join(str(digits[hit.row]) for hit in hits)
         shown = query["text"] if asked == "text" else f"{asked} of a {query['digit']}"
         say(f"  {shown!r} → {find}: {found}")
 
 
-def _draw(model: Model, test: Rows, columns: tuple[str, ...], folder: Path, say: Say) -> Path:
-    from chiasm.model.drawing import draw_found
-
-    pairs = [(a, b) for a in columns for b in columns if a != b]
-    queries = [(_query(test, a, skip=10 + i), b) for i, (a, b) in enumerate(pairs)]
-    picture = folder / "found.png"
-    draw_found(model, queries, picture, k=5, label="digit")
-    say(f"The queries and what they found are drawn in {picture}")
-    return picture
+def _command() -> str:
+    """How the command line is called from here: by name where the shell finds it, else by its path."""
+    path = Path(sys.executable).with_name("chiasm")
+    if shutil.which("chiasm") or not path.exists():
+        return "chiasm"
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _query(test: Rows, column: str, skip: int) -> Mapping[str, Any]:

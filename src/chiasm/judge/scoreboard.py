@@ -26,7 +26,7 @@ FEW = 30
 VERDICTS = EMPTY, CHANCE, WORSE, LEVEL, ROUGH, LEFT_OUT = (
     "Nothing to score, no query has a right answer",
     "Not better than chance",
-    "Worse than the simple baseline, use the baseline",
+    "Worse than the simple baseline, a ridge regression (--align ridge is its like)",
     "Not better than the simple baseline",
     "Few queries, rough intervals",
     "No right answer, left out",

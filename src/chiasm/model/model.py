@@ -205,7 +205,7 @@ class Model:
         """The place of an id among the indexed rows."""
         if str(row) not in self._places:
             raise UsageError(
-                f"no indexed row has the id {str(row)!r}", hint=did_you_mean(str(row), self.rows.ids[:1000])
+                f"no indexed row has the id {str(row)!r}", hint=did_you_mean(str(row), self.rows.ids)
             )
         return self._places[str(row)]
 
@@ -264,8 +264,9 @@ def _ids(ids: Ids) -> Sequence[str | int]:
 
 
 def _named(broken: Iterable[Broken], rows: Rows) -> tuple[Broken, ...]:
-    """Broken cells by the numbers that their rows have in the source."""
-    return tuple(replace(one, row=int(rows.numbers[one.row])) for one in broken)
+    """Broken cells by the numbers that their rows have in the source, and their ids."""
+    ids = rows.ids if rows.schema.ids else [""] * len(rows)
+    return tuple(replace(one, row=int(rows.numbers[one.row]), id=ids[one.row]) for one in broken)
 
 
 def _facts(fitted: Fitted, rows: Rows, target: str | None, seed: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.checks import check_known
 from chiasm.rows.columns import ROW, with_rows
 from chiasm.rows.rows import Rows
 
@@ -38,6 +39,8 @@ def hold_out(rows: Rows, present: Mapping[str, NDArray[np.bool_]], by: str | Non
     present : {column: (n,) True where the row has it}. Nothing is held out where rows or groups are too few,
     or groups so uneven that less than half of the rows would be left to learn from.
     """
+    if by is not None:
+        check_known(by, rows.columns, "column")
     everything = np.arange(len(rows))
     nothing = Parts(everything, everything[:0], everything[:0])
     paired = everything[np.sum(list(present.values()), axis=0) >= 2]

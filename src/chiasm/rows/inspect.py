@@ -137,7 +137,7 @@ def _arrays(rows: Rows, column: Column) -> list[_Look]:
 
 
 def _summary(rows: Rows, column: Column, looks: list[_Look]) -> Inspected:
-    numbers = rows.numbers
+    numbers, ids = rows.numbers, rows.ids if rows.schema.ids else [""] * len(rows)
     present = len({look.row for look in looks})
     groups: dict[int, list[int]] = {}
     for look in looks:
@@ -152,7 +152,9 @@ def _summary(rows: Rows, column: Column, looks: list[_Look]) -> Inspected:
         present=present,
         absent=len(rows) - present,
         items=len(looks),
-        broken=tuple(Broken(int(numbers[b.row]), column.name, b.item, b.source, b.why) for b in broken),
+        broken=tuple(
+            Broken(int(numbers[b.row]), column.name, b.item, b.source, b.why, ids[b.row]) for b in broken
+        ),
         zero=sum(look.zero for look in looks),
         duplicates=sum(len(group) - 1 for group in repeated),
         repeated=tuple(group[:GROUPS] for group in repeated[:GROUPS]),

@@ -237,6 +237,9 @@ def _short(cell: Cell, modality: str) -> str:
     if isinstance(cell.value, bytes):
         return f"<{modality} bytes {max(1, round(len(cell.value) / 1000))} kB>"
     text = " ".join(str(cell.value).split())
-    if modality in MEDIA or len(text) <= SHOWN:
-        return str(cell.value) if modality in MEDIA else text
+    if modality in MEDIA:
+        path = Path(cell.value)
+        return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    if len(text) <= SHOWN:
+        return text
     return text[: SHOWN - 1] + "…"
