@@ -85,6 +85,51 @@ def test_hubness_never_lowers_the_validation_score() -> None:
                 assert tried[k, strength] == max(tried.values()) >= tried[1, 0.0]
 
 
+def slow_mean_reciprocal_rank(
+    queries: np.ndarray, gallery: np.ndarray, bank: np.ndarray, k: int, strength: float
+) -> float:
+    """Item by item, where answer i is right for query i: an answer that lies near the k training queries
+    nearest to it loses `strength` times their mean cosine.
+    """
+    losses = [
+        strength * np.mean(sorted((item @ query for query in bank), reverse=True)[:k]) for item in gallery
+    ]
+    found = []
+    for i, query in enumerate(queries):
+        scores = [item @ query - loss for item, loss in zip(gallery, losses, strict=True)]
+        found.append(1 / (1 + sum(score >= scores[i] for j, score in enumerate(scores) if j != i)))
+    return float(np.mean(found))
+
+
+def test_the_hubs_are_those_of_the_training_queries() -> None:
+    """Each try of each direction, over again: the bank is the training rows' in the query's column."""
+    train, valid = pairs(60), pairs(40, 1)
+    moments = Moments.of(train)
+    aligner = Procrustes(6).fit_moments(moments)
+    found = tune(aligner, moments, valid, train, one_to_one(40))
+    bank, held_out = ({c: aligner.project(c, part[c].values) for c in "ab"} for part in (train, valid))
+    tried = [t for t in found.trace if t["strength"] in (0.0, 0.6)]
+    assert {(t["query"], t["k"]) for t in tried} == {(c, k) for c in "ab" for k in (1, 5, 10, 20, 50)}
+    for t in tried:
+        asked, answer = held_out[t["query"]], held_out[t["answer"]]
+        expected = slow_mean_reciprocal_rank(asked, answer, bank[t["query"]], t["k"], t["strength"])
+        assert t["score"] == pytest.approx(expected, rel=1e-5), t
+
+
+def test_ridge_and_weight_are_tried_under_the_hubs_of_the_training_queries() -> None:
+    train, valid = pairs(60), pairs(40, 1)
+    moments = Moments.of(train)
+    aligner = CCA(6).fit_moments(moments)
+    found = tune(aligner, moments, valid, train, one_to_one(40))
+    bank, held_out = ({c: aligner.project(c, part[c].values) for c in "ab"} for part in (train, valid))
+    k, strength = module.PROVISIONAL
+    expected = [
+        slow_mean_reciprocal_rank(held_out[q], held_out[a], bank[q], k, strength) for q, a in ("ab", "ba")
+    ]
+    last = [t["score"] for t in found.trace if t.get("value") == found.params["ridge"]][-1]
+    assert last == pytest.approx(np.mean(expected), rel=1e-5)
+
+
 def test_a_correction_that_gains_nothing_is_not_kept() -> None:
     values = np.eye(8, dtype=np.float32)
     X = {c: Features.of(values) for c in "ab"}

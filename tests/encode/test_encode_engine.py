@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from PIL import Image
 
 from chiasm.encode.cache import Cache
 from chiasm.encode.call import Function
+from chiasm.encode.encoder import Encoder
 from chiasm.encode.engine import describe_column, encode_column
 from chiasm.encode.image import Gradients
 from chiasm.encode.text import Lexical
@@ -172,6 +173,51 @@ def test_encoders_do_not_see_each_others_vectors(tmp_path: Path) -> None:
     cache.clear()
     assert cache.size() == 0
     assert cache.get("one", [1]) == {}
+
+
+class Brightness(Encoder):
+    """The mean of all pixels, times a setting; as cacheable and identified as any encoder by default."""
+
+    modality = "image"
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+
+    def describe(self, cells: Sequence[Any]) -> np.ndarray:
+        return np.array([[self.gain * cell.mean()] for cell in cells], np.float32)
+
+
+class Darkness(Brightness):
+    def describe(self, cells: Sequence[Any]) -> np.ndarray:
+        return -super().describe(cells)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Brightness(), Brightness(gain=2.0)),
+        (Brightness(), Darkness()),
+        (Gradients(), Gradients(size=32)),
+    ],
+)
+def test_encoders_that_describe_otherwise_share_no_cache(
+    tmp_path: Path, one: Encoder, other: Encoder
+) -> None:
+    """Over one cache each gives what it gives alone."""
+    rows = table(tmp_path, draw(tmp_path, 5))
+    cache = Cache(tmp_path / "cache")
+    first, second = (describe_column(rows, "photo", encoder, cache=cache).values for encoder in (one, other))
+    np.testing.assert_array_equal(first, describe_column(rows, "photo", one).values)
+    np.testing.assert_array_equal(second, describe_column(rows, "photo", other).values)
+    assert not np.array_equal(first, second)
+
+
+def test_identities_hang_on_settings_class_and_version_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Brightness().identity()
+    assert Brightness().fit(np.ones((3, 1), np.float32)).identity() == told
+    assert told not in (Brightness(gain=2.0).identity(), Darkness().identity())
+    monkeypatch.setattr(Brightness, "version", 2)
+    assert Brightness().identity() != told
 
 
 @pytest.mark.parametrize(
