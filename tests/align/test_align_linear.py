@@ -204,3 +204,12 @@ def test_wrong_settings_and_wrong_columns_are_refused() -> None:
         cca.transform({"x": y})
     with pytest.raises(UsageError, match="no column called 'w'"):
         Procrustes(target="w").fit({"x": x, "y": y})
+
+
+def test_a_vector_of_any_length_keeps_its_direction() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((80, 4)).astype(np.float32)
+    aligner = CCA(3).fit({"a": x, "b": x + rng.standard_normal((80, 4)).astype(np.float32)})
+    direction = np.array([[1.0, -2.0, 0.5, 3.0]])
+    long, longer = aligner.project("a", 1e12 * direction), aligner.project("a", 1e38 * direction)
+    np.testing.assert_allclose(longer, long, atol=1e-5)

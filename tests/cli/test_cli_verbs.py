@@ -181,3 +181,11 @@ def test_ctrl_c_ends_a_fit_with_a_line_and_leaves_nothing(tmp_path: Path) -> Non
     assert "Traceback" not in rest
     assert rest.strip().splitlines()[-1] == "chiasm: interrupted, nothing was written"
     assert not (tmp_path / "out").exists()
+
+
+def test_a_column_whose_name_holds_an_equals_sign_can_be_asked() -> None:
+    from chiasm.cli.arguments import pairs
+
+    assert pairs(["a=b=red fish"], "query", ["a=b", "c"]) == {"a=b": "red fish"}
+    assert pairs(["a=b=red fish"], "query", ["a", "c"]) == {"a": "b=red fish"}
+    assert pairs(["x=1"], "query") == {"x": "1"}

@@ -17,6 +17,7 @@ from chiasm.errors import DataError, UsageError
 from chiasm.numerics import cholesky, fix_signs, leading_eigen, leading_singular, ridged, unit_rows, whitened
 
 Matrix = NDArray[Any]
+HUGE = 1e15
 
 
 class LinearAligner(Estimator, ABC):
@@ -60,7 +61,7 @@ class LinearAligner(Estimator, ABC):
 
     def project(self, name: str, values: Matrix) -> NDArray[np.float32]:
         """Items (items, d) of one column into the space (items, k), at unit length."""
-        values = self.checked(name, values)
+        values = _tamed(self.checked(name, values))
         return unit_rows((values - self.means_[name]).astype(np.float32) @ self.scaled_map(name))
 
     def checked(self, name: str, values: Matrix) -> Matrix:
@@ -195,6 +196,12 @@ class Procrustes(LinearAligner):
             left, _, right = linalg.svd(shared)
             rotation = np.eye(dim) if c == target else left @ right
             self.maps_[c] = axes[c] @ rotation
+
+
+def _tamed(values: Matrix) -> Matrix:
+    """Rows so long that single precision would overflow, shortened: only their direction counts."""
+    peaks = np.abs(values).max(axis=1, initial=0, keepdims=True)
+    return values if peaks.max(initial=0) < HUGE else values / np.maximum(peaks / HUGE, 1)
 
 
 def check_linked(moments: Moments) -> list[str]:

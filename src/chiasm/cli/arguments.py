@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,11 +47,12 @@ def with_parent(path: Path) -> Path:
     return path
 
 
-def pairs(given: list[str], what: str) -> dict[str, Any]:
-    """{column: value} of arguments COL=VALUE."""
+def pairs(given: list[str], what: str, known: Sequence[str] = ()) -> dict[str, Any]:
+    """{column: value} of arguments COL=VALUE; a known column may itself hold `=`."""
     found: dict[str, Any] = {}
     for text in given:
-        column, equals, value = text.partition("=")
+        named = max((c for c in known if text.startswith(f"{c}=")), key=len, default=text.partition("=")[0])
+        column, equals, value = named, text[len(named) : len(named) + 1], text[len(named) + 1 :]
         if not equals or not column:
             raise UsageError(f"expected COL=VALUE, got {text!r}", where=what)
         if column in found:

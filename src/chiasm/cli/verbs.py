@@ -198,7 +198,7 @@ def search(
     found = load(model)
     rows = found.rows if in_ is None else found.read(in_)
     hits = found.search(
-        pairs(query, "query"),
+        pairs(query, "query", found.columns),
         find,
         k,
         where=where,
