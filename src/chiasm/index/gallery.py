@@ -69,7 +69,6 @@ class Gallery:
         column: str = "",
         penalties: Mapping[str, Vectors] | None = None,
         background: Vectors | None = None,
-        samples: Vectors | None = None,
         exact_up_to: int = 50_000,
         seed: int = 0,
     ) -> Self:
@@ -77,7 +76,6 @@ class Gallery:
 
         penalties : for each query column, (N,) what each item loses; a column left out costs nothing.
         background : (m, dim + c) of the training gallery; None takes up to 1,000 of these items.
-        samples : (s, dim) queries to tune the approximate index on; None takes stored vectors with noise.
         """
         losses = dict(sorted((penalties or {}).items()))
         matrix = _augmented(vectors, row, item, losses)
@@ -86,7 +84,7 @@ class Gallery:
         check_matrix(background, "background", matrix.shape[1])
         places = np.asarray(row, np.int64), np.asarray(item, np.int64)
         gallery = cls(matrix, *places, tuple(losses), packed(background), column, exact_up_to)
-        return gallery._indexed(samples, seed)
+        return gallery._indexed(seed)
 
     @property
     def dim(self) -> int:
@@ -217,13 +215,13 @@ class Gallery:
             raise FolderError(f"no readable gallery here ({error})", where=str(path)) from error
 
     def _with(self, matrix: Vectors, row: Places, item: Places) -> Self:
-        return replace(self, matrix=matrix, row=row, item=item, ivf=None)._indexed(None, 0)
+        return replace(self, matrix=matrix, row=row, item=item, ivf=None)._indexed(0)
 
-    def _indexed(self, samples: Vectors | None, seed: int) -> Self:
+    def _indexed(self, seed: int) -> Self:
         """The same gallery with an approximate index where it is large and the index pays."""
         if len(self) <= self.exact_up_to:
             return self
-        asked = self.extend(perturbed(self.vectors, seed) if samples is None else samples, None)
+        asked = self.extend(perturbed(self.vectors, seed), None)
         return replace(self, ivf=inverted_file(self.matrix, asked, seed))
 
 
