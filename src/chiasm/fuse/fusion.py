@@ -1,0 +1,161 @@
+"""The fusion of a target: features of several columns with gaps to scores, whatever a row has."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.checks import Estimator
+from chiasm.encode.features import Features, as_features
+from chiasm.errors import DataError, ShapeError
+from chiasm.heads.task import Task
+
+Floats = NDArray[np.float64]
+Columns = Mapping[str, Features]
+
+
+class Fusion(Estimator, ABC):
+    """F and T together: rows with gaps to scores (n, q). Used alone it is an estimator of arrays:
+    `Late().fit({"text": T, "image": I}, y).predict({"text": T2})`, absent rows NaN.
+
+    A fusion writes `_learn` and `_score`; what they get is checked: sorted columns that hold something, one
+    line a present row (`row` ascending), every row with at least one column.
+
+    Attributes
+    ----------
+    task_ : JSON of the `Task`;  base_ : (q,) scores of a row of which nothing is known;
+    widths_ : {column: d} of what was learned from. Columns learned but not given are absent, others ignored.
+    """
+
+    task_: dict[str, Any]
+    base_: Floats
+    widths_: dict[str, int]
+
+    def fit(
+        self,
+        X: Mapping[str, Any],
+        y: Sequence[Any],
+        *,
+        task: Task | None = None,
+        groups: Sequence[Any] | None = None,
+        weights: NDArray[Any] | None = None,
+    ) -> Self:
+        """Learn from {column: Features or (n, d) array} and a target a row (None where a row has none).
+
+        groups : (n,) rows of one group are never on both sides of an inner split.
+        weights : (n,) the rows' weights.
+        """
+        self.forget()
+        columns = means_of(X)
+        if not columns:
+            raise DataError("no column holds anything usable", where=type(self).__name__)
+        n = next(iter(columns.values())).n
+        if len(y) != n:
+            raise ShapeError(f"expected a target a row, {n}, got {len(y)}", where=type(self).__name__)
+        task = task or Task.of(y)
+        use = np.flatnonzero(present(columns).any(axis=0) & np.array([value is not None for value in y]))
+        columns = {c: kept for c, f in columns.items() if len((kept := f.take(use)).row)}
+        coded = task.code([y[i] for i in use.tolist()])
+        own = None if weights is None else np.asarray(weights, np.float64)[use]
+        self.task_ = task.to_json()
+        self.base_ = task.prior(coded, own)
+        self.widths_ = {c: f.width for c, f in columns.items()}
+        codes = None if groups is None else _codes([groups[i] for i in use.tolist()])
+        self._learn(columns, coded, codes, own)
+        return self
+
+    @property
+    def task(self) -> Task:
+        """The task it was fitted on."""
+        self.require_fitted("task_")
+        return Task.from_json(self.task_)
+
+    def scores(self, X: Mapping[str, Any]) -> Floats:
+        """(n, q) float64 of {column: Features or (n, d) array}; a row with nothing is NaN."""
+        self.require_fitted("task_")
+        columns = means_of(X)
+        if not columns:
+            count = next((as_features(cells).n for cells in X.values()), 0)
+            return np.full((count, len(self.base_)), np.nan)
+        known = {c: f for c, f in columns.items() if c in self.widths_}
+        for column, f in known.items():
+            if f.width != self.widths_[column]:
+                raise ShapeError(f"expected (n, {self.widths_[column]}), got (n, {f.width})", where=column)
+        out = np.full((next(iter(columns.values())).n, len(self.base_)), np.nan)
+        if known:
+            use = np.flatnonzero(present(known).any(axis=0))
+            out[use] = self._score({c: f.take(use) for c, f in known.items()}) if len(use) else out[use]
+        return out
+
+    def transform(self, X: Mapping[str, Any]) -> NDArray[np.float32]:
+        """`scores` as float32 (n, q)."""
+        return np.asarray(self.scores(X), np.float32)
+
+    def predict(self, X: Mapping[str, Any]) -> list[Any]:
+        """A label a row: the likeliest class, the labels likelier than not, the middle of an order, a number,
+        or a list of numbers; None for a row with nothing."""
+        return labels_of(self.task, self.scores(X))
+
+    def predict_proba(self, X: Mapping[str, Any]) -> Floats:
+        """(n, q) probabilities of the classes in `task.classes`; NaN for a row with nothing."""
+        if self.task.is_number:
+            raise DataError("numbers have no probabilities", where=type(self).__name__)
+        return self.task.probabilities(self.scores(X))
+
+    @abstractmethod
+    def _learn(
+        self, columns: Columns, y: NDArray[Any], groups: NDArray[np.int64] | None, weights: Floats | None
+    ) -> None: ...
+
+    @abstractmethod
+    def _score(self, columns: Columns) -> Floats: ...
+
+    @abstractmethod
+    def pull(self, X: Mapping[str, Any], gradient: Floats) -> dict[str, Floats]:
+        """{column: (n, d)}: a gradient by scores (n, q) carried back to the features, zero in absent rows."""
+
+
+def means_of(X: Mapping[str, Any]) -> dict[str, Features]:
+    """{column: one line a present row} of those columns, sorted, that hold anything; ShapeError where
+    they are not of the same rows."""
+    found = {c: as_features(X[c]) for c in sorted(X)}
+    counts = {c: f.n for c, f in found.items()}
+    if len(set(counts.values())) > 1:
+        raise ShapeError(f"expected columns of the same rows, got {counts}", where="fusion")
+    rows = {c: np.flatnonzero(f.present) for c, f in found.items()}
+    return {
+        c: Features(f.means, rows[c], np.zeros(len(rows[c]), np.int64), f.n)
+        for c, f in found.items()
+        if len(f.row)
+    }
+
+
+def present(columns: Columns) -> NDArray[np.bool_]:
+    """(m, n) True where a row has the column."""
+    return np.array([f.present for f in columns.values()])
+
+
+def labels_of(task: Task, scores: Floats) -> list[Any]:
+    """What scores (n, q) say in the target's own words; None for NaN rows."""
+    found: NDArray[np.bool_] = np.asarray(np.isfinite(scores).all(axis=1))
+    filled = np.where(found[:, None], scores, 0.0)
+    if task.is_number:
+        values = task.numbers(filled).tolist()
+        said: list[Any] = [v[0] for v in values] if task.kind == "number" else values
+    elif task.kind == "labels":
+        said = [[c for c, s in zip(task.classes, row, strict=True) if s > 0] for row in filled]
+    elif task.kind == "order":
+        middle = (np.cumsum(task.probabilities(filled), axis=1) < 0.5).sum(axis=1)
+        said = [task.classes[min(i, task.outputs - 1)] for i in middle]
+    else:
+        said = [task.classes[i] for i in filled.argmax(axis=1)]
+    return [one if here else None for one, here in zip(said, found, strict=True)]
+
+
+def _codes(groups: Sequence[Any]) -> NDArray[np.int64]:
+    """Groups counted from 0."""
+    return np.unique([str(group) for group in groups], return_inverse=True)[1].astype(np.int64)

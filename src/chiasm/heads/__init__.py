@@ -1,0 +1,1 @@
+"""Heads: from features to a label, a number or an order."""

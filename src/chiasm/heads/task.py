@@ -1,0 +1,150 @@
+"""What a target asks for: one of several classes, several labels at once, an order, a number, or numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+
+from chiasm.checks import check_known
+from chiasm.errors import DataError
+
+KINDS = ("classes", "labels", "order", "number", "numbers")
+MOST_CLASSES = 20
+"""Whole numbers of more different values than this are numbers, not classes."""
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Task:
+    """The kind of a target and the code of its values.
+
+    kind : classes (one of them a row), labels (any of them), order (classes from low to high),
+        number, numbers (a vector or a piece of a series).
+    classes : of the first three kinds, sorted; the values as they stand in the data.
+    centre, scale : of numbers, one an output: scores are in units of `scale` from `centre`.
+    """
+
+    kind: str
+    classes: tuple[Any, ...] = ()
+    centre: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_known(self.kind, KINDS, "kind of target")
+
+    @classmethod
+    def of(cls, values: Sequence[Any], kind: str | None = None) -> Task:
+        """The task of a target's values, one a row, None where a row has none; `kind` None infers it.
+
+        Raises DataError where nothing can be learned: no value at all, one class or one number only.
+        """
+        known = [value for value in values if value is not None]
+        if not known:
+            raise DataError("no row has a value", hint="A target needs values to learn from.")
+        kind = kind or inferred(known)
+        if kind in ("number", "numbers"):
+            return cls._of_numbers(known, kind)
+        flat = [one for value in known for one in value] if kind == "labels" else known
+        classes = tuple(sorted(set(flat), key=_order))
+        if len(classes) < 2 and kind != "labels":
+            raise DataError(f"one class only, {classes[0]!r}", hint="A target needs two classes or more.")
+        return cls(kind, classes)
+
+    @classmethod
+    def _of_numbers(cls, known: Sequence[Any], kind: str) -> Task:
+        table = _numbers(known)
+        spread = table.std(axis=0)
+        if not (spread > 0).any():
+            raise DataError("one value only", hint="A target needs values that differ.")
+        scale = np.where(spread > 0, spread, 1.0)
+        return cls(kind, (), tuple(table.mean(axis=0).tolist()), tuple(scale.tolist()))
+
+    @property
+    def outputs(self) -> int:
+        """q, the scores of one row."""
+        return len(self.classes) or len(self.centre)
+
+    @property
+    def is_number(self) -> bool:
+        """Whether scores stand for numbers, else for probabilities."""
+        return self.kind in ("number", "numbers")
+
+    def code(self, values: Sequence[Any]) -> NDArray[Any]:
+        """The code of values, none of them None: int64 (n,) places in `classes` (classes, order), float64
+        (n, q) of 0 and 1 (labels) or standard units (numbers). DataError names a value never seen."""
+        if self.is_number:
+            return np.asarray((_numbers(values) - np.array(self.centre)) / np.array(self.scale))
+        place = {value: i for i, value in enumerate(self.classes)}
+        rows = values if self.kind == "labels" else [[value] for value in values]
+        unseen = {one for row in rows for one in row if one not in place}
+        if unseen:
+            raise DataError(f"classes never learned: {sorted(map(str, unseen))[:5]}")
+        if self.kind != "labels":
+            return np.array([place[value] for value in values], np.int64)
+        coded = np.zeros((len(rows), len(self.classes)))
+        for line, row in zip(coded, rows, strict=True):
+            line[[place[one] for one in row]] = 1.0
+        return coded
+
+    def probabilities(self, scores: Floats) -> Floats:
+        """(n, q) of scores (n, q): softmax of classes and order, sigmoid of labels; NaN rows stay NaN."""
+        return np.asarray(expit(scores) if self.kind == "labels" else softmax(scores, axis=1), np.float64)
+
+    def numbers(self, scores: Floats) -> Floats:
+        """(n, q) the target's own units of scores."""
+        return np.asarray(scores * np.array(self.scale) + np.array(self.centre), np.float64)
+
+    def prior(self, y: NDArray[Any], weights: Floats | None = None) -> Floats:
+        """(q,) the scores of a row of which nothing is known, from coded targets."""
+        if self.is_number:
+            return np.asarray(np.average(y, axis=0, weights=weights), np.float64)
+        if self.kind == "labels":
+            share = (np.average(y, axis=0, weights=weights) * len(y) + 0.5) / (len(y) + 1)
+            return np.asarray(np.log(share / (1 - share)), np.float64)
+        counts = np.bincount(y, weights, minlength=self.outputs) + 0.5
+        return np.asarray(np.log(counts / counts.sum()), np.float64)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON document that `from_json` reads."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Task:
+        """The task of `to_json`."""
+        parts = {name: tuple(document[name]) for name in ("classes", "centre", "scale")}
+        return cls(str(document["kind"]), **parts)
+
+
+def inferred(known: Sequence[Any]) -> str:
+    """The kind of values: words, booleans and few whole numbers are classes, lists of words labels, other
+    numbers number, lists of numbers numbers."""
+    if all(isinstance(value, list | tuple | np.ndarray) for value in known):
+        words = any(isinstance(one, str) for value in known for one in value)
+        return "labels" if words else "numbers"
+    if any(isinstance(value, str | bool) for value in known):
+        return "classes"
+    whole = all(float(value).is_integer() for value in known if math.isfinite(float(value)))
+    return "classes" if whole and len(set(known)) <= MOST_CLASSES else "number"
+
+
+def _numbers(values: Sequence[Any]) -> Floats:
+    """(n, q) float64 of numbers or of equally long lists of them; DataError where they are not finite."""
+    try:
+        table = np.array(values, np.float64).reshape(len(values), -1)
+    except (TypeError, ValueError) as error:
+        raise DataError("expected numbers, as many in every row") from error
+    if not np.isfinite(table).all():
+        raise DataError("holds NaN or infinity")
+    return table
+
+
+def _order(value: Any) -> tuple[bool, Any]:
+    """Numbers in their order before words in theirs."""
+    number = isinstance(value, int | float)
+    return not number, value if number else str(value)
