@@ -17,12 +17,19 @@ from chiasm.rows.modality import MODALITIES
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its modality, whether a cell holds several items, and why it was read so."""
+    """One column: its modality, whether a cell holds several items, and why it was read so.
+
+    clean : names of cleaning steps (`rows/clean.py`) that every cell goes through once it is decoded.
+    """
 
     name: str
     modality: str
     many: bool = False
     why: str = ""
+    clean: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "clean", tuple(self.clean))  # JSON has lists
 
 
 @dataclass(frozen=True)
