@@ -23,8 +23,18 @@ class Head(Estimator, ABC):
     kinds: ClassVar[tuple[str, ...]] = KINDS
 
     @abstractmethod
-    def fit(self, Z: NDArray[np.float32], y: NDArray[Any], task: Task, weights: Floats | None = None) -> Self:
-        """Learn from features (n, d), coded targets (`Task.code`) and weights of rows (n,)."""
+    def fit(
+        self,
+        Z: NDArray[np.float32],
+        y: NDArray[Any],
+        task: Task,
+        weights: Floats | None = None,
+        groups: NDArray[np.int64] | None = None,
+    ) -> Self:
+        """Learn from features (n, d), coded targets (`Task.code`) and weights of rows (n,).
+
+        groups : (n,) rows of one group are never on both sides of an inner split.
+        """
 
     @abstractmethod
     def scores(self, Z: NDArray[np.float32]) -> Floats:
