@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
+from scipy.special import expit, logsumexp, softmax
 
 from chiasm.checks import check_known
 from chiasm.errors import DataError
@@ -99,6 +99,15 @@ class Task:
     def numbers(self, scores: Floats) -> Floats:
         """(n, q) the target's own units of scores."""
         return np.asarray(scores * np.array(self.scale) + np.array(self.centre), np.float64)
+
+    def losses(self, scores: Floats, y: NDArray[Any]) -> Floats:
+        """(n,) what each row's scores cost: minus log likelihood of classes, order and labels (summed), squared
+        error of numbers in standard units (mean over the outputs); NaN rows stay NaN."""
+        if self.is_number:
+            return np.asarray(((scores - y) ** 2).mean(axis=1), np.float64)
+        if self.kind == "labels":
+            return np.asarray(np.logaddexp(0, np.where(y > 0, -scores, scores)).sum(axis=1), np.float64)
+        return np.asarray(logsumexp(scores, axis=1) - scores[np.arange(len(y)), y], np.float64)
 
     def prior(self, y: NDArray[Any], weights: Floats | None = None) -> Floats:
         """(q,) the scores of a row of which nothing is known, from coded targets."""
