@@ -39,7 +39,7 @@ class Video:
     length: int
 
     def frames(self, count: int, side: int | None = None) -> NDArray[np.uint8]:
-        """(min(count, length), h, w, 3) upright RGB frames, on show at the middles of equal parts of its time.
+        """(min(count, length), h, w, 3) upright RGB frames, on show at the middles of equal parts of it.
 
         side : the longer side in pixels down to which larger frames are reduced. BrokenCell where the file
         turns out damaged on the way.
