@@ -1,4 +1,4 @@
-"""Which words, patches, windows or frames of an item mattered: each is taken away, the score looked at."""
+"""Which words, patches or stretches of time of an item mattered: each is taken away, the score looked at."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 
 from chiasm.encode.text import CJK
 from chiasm.errors import DataError, ShapeError
+from chiasm.rows.media import Sound
+from chiasm.rows.video import Video
 
 WORDS, SENTENCES, KEPT = 64, 32, 3
 """Words looked at one by one; stretches that a longer text is cut into; how many of these are looked into."""
 GRID, WINDOWS = 7, 20
 """Patches along the longer side of an image; windows of a sound or a series."""
+PAUSE, HUSHED = 10 ** (-10 / 20), 10 ** (-30 / 20)
+"""Windows this much below the loudest are pauses; to this much below it a sound without pauses is hushed."""
 STRETCHES = 8
-"""Stretches of frames of a video."""
+"""Stretches of time that a video is cut into."""
 CHANNELS = 64
 """Channels of a series that are flattened one by one."""
 AT_ONCE, BYTES = 64, 2**28
@@ -34,10 +38,10 @@ _SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？\n]*\s*")
 class Piece:
     """One piece of an item, and the item without it.
 
-    kind : word, words (a run of them), sentence, patch, window, channel, frames.
+    kind : word, words (a run of them), sentence, patch, window, channel.
     what : the piece in words.
     where : text: first and last + 1 character; patch: top, left, bottom, right in pixels; window: start and
-        end in seconds; channel: its place; frames: first and last + 1.
+        end in seconds; channel: its place.
     changed : the item without it.
     """
 
@@ -65,16 +69,16 @@ def pieces(modality: str, value: Any) -> Iterator[Piece]:
     """The pieces of a decoded item, one at a time, in reading order; none where a modality has no pieces.
 
     text : each word, or character where words are not parted by spaces; of long texts each sentence.
-    image : patches of a grid, blurred (Fong & Vedaldi 2017).  sound : windows, silenced.
+    image : patches of a grid, blurred (Fong & Vedaldi 2017).  sound : windows, hushed.
     series : windows, bridged by a straight line, then channels, flattened.
-    video : stretches of frames, each frozen at the frame before it.
+    video : stretches of time, the picture stilled and the track silenced.
     """
     makers: dict[str, Callable[[Any], Iterator[Piece]]] = {
         "text": _of_text,
         "image": _of_image,
         "sound": _of_sound,
         "series": _of_series,
-        "video": _of_frames,
+        "video": _of_video,
     }
     return makers[modality](value) if modality in makers else iter(())
 
@@ -193,12 +197,15 @@ def _cuts(length: int, count: int) -> Spans:
 # Sound, series, video
 
 
-def _of_sound(sound: Any) -> Iterator[Piece]:
-    """Windows of `Sound`, silenced."""
-    for start, end in _cuts(len(sound.samples), WINDOWS):
-        samples = sound.samples.copy()
-        samples[start:end] = 0
-        yield _window(start, end, sound.rate, replace(sound, samples=samples))
+def _of_sound(sound: Sound) -> Iterator[Piece]:
+    """Windows of a sound, hushed to the level of its own pauses: sudden silence would be a sign of its own."""
+    cuts = _cuts(len(sound.samples), WINDOWS)
+    levels = [_level(sound.samples[start:end]) for start, end in cuts]
+    low, high = min(levels), max(levels)
+    hush = low if low < PAUSE * high else HUSHED * high
+    for (start, end), level in zip(cuts, levels, strict=True):
+        changed = _scaled(sound, start, end, hush / level if level else 0.0)
+        yield _window(start / sound.rate, end / sound.rate, changed)
 
 
 def _of_series(series: Any) -> Iterator[Piece]:
@@ -207,7 +214,7 @@ def _of_series(series: Any) -> Iterator[Piece]:
     for start, end in _cuts(len(values), WINDOWS):
         changed = values.copy()
         changed[start:end] = _bridge(values, start, end)
-        yield _window(start, end, series.rate, replace(series, values=changed))
+        yield _window(start / series.rate, end / series.rate, replace(series, values=changed))
     for channel in range(min(values.shape[1], CHANNELS) if values.shape[1] > 1 else 0):
         changed = values.copy()
         changed[:, channel] = changed[:, channel].mean()
@@ -222,15 +229,48 @@ def _bridge(values: NDArray[np.float32], start: int, end: int) -> NDArray[Any]:
     return np.asarray(before + way * (after - before), values.dtype)
 
 
-def _window(start: int, end: int, rate: float, changed: Any) -> Piece:
-    where = (start / rate, end / rate)
-    return Piece("window", f"{where[0]:.2f}–{where[1]:.2f} s", where, changed)
+def _window(start: float, end: float, changed: Any) -> Piece:
+    return Piece("window", f"{start:.2f}–{end:.2f} s", (start, end), changed)
 
 
-def _of_frames(video: Any) -> Iterator[Piece]:
-    """Stretches of frames (t, h, w, 3), each frozen at the frame before it (the first at the one after)."""
-    frames = video.frames
-    for start, end in _cuts(len(frames), STRETCHES):
-        changed = frames.copy()
-        changed[start:end] = frames[start - 1] if start else frames[min(end, len(frames) - 1)]
-        yield Piece("frames", f"frames {start + 1}–{end}", (start, end), replace(video, frames=changed))
+def _of_video(video: Video) -> Iterator[Piece]:
+    """Stretches of time in which the picture stands still and the track is silent."""
+    for i in range(STRETCHES):
+        start, end = (video.seconds * edge / STRETCHES for edge in (i, i + 1))
+        where = (round(start, 3), round(end, 3))
+        yield _window(*where, Stilled(**vars(video), start=where[0], end=where[1]))
+
+
+@dataclass(frozen=True, eq=False)
+class Stilled(Video):
+    """A video whose picture stands still and whose track is silent from `start` to `end` seconds."""
+
+    start: float = 0.0
+    end: float = 0.0
+
+    def frames(self, count: int, side: int | None = None) -> NDArray[np.uint8]:
+        """As of `Video`; within the stretch the frame before it, or after it where it is the first."""
+        shown = super().frames(count, side)
+        times = (np.arange(len(shown)) + 0.5) * self.seconds / len(shown)
+        kept = np.flatnonzero((times < self.start) | (times >= self.end))
+        if not len(kept):
+            return np.broadcast_to(shown.mean(axis=(0, 1, 2)).astype(np.uint8), shown.shape).copy()
+        return shown[kept[np.maximum(np.searchsorted(kept, np.arange(len(shown)), "right") - 1, 0)]]
+
+    def sound(self) -> Sound | None:
+        """As of `Video`, silent within the stretch."""
+        track = super().sound()
+        if track is None:
+            return None
+        start, end = (round(edge * track.rate) for edge in (self.start, self.end))
+        return _scaled(track, start, end, 0.0)
+
+
+def _level(samples: NDArray[np.float32]) -> float:
+    return float(np.sqrt(np.mean(np.square(samples))))
+
+
+def _scaled(sound: Sound, start: int, end: int, by: float) -> Sound:
+    samples = sound.samples.copy()
+    samples[start:end] *= np.float32(by)
+    return replace(sound, samples=samples)
