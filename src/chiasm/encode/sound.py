@@ -127,9 +127,14 @@ def mel_bank(rate: int, size: int, mels: int) -> Floats:
 
 def trimmed(spectrogram: Floats) -> Floats:
     """The frames (t, mels) from the first to the last that is heard; all of them where it is silent."""
+    return spectrogram[heard(spectrogram)]
+
+
+def heard(spectrogram: Floats) -> slice:
+    """Where the frames (t, mels) from the first to the last that is heard lie."""
     loudness = spectrogram.max(axis=1)
-    heard = np.flatnonzero(loudness > loudness.max() - SILENCE)
-    return spectrogram[heard[0] : heard[-1] + 1]
+    loud = np.flatnonzero(loudness > loudness.max() - SILENCE)
+    return slice(int(loud[0]), int(loud[-1]) + 1)
 
 
 def segment_means(frames: Floats, segments: int) -> Floats:
