@@ -54,13 +54,13 @@ class LogMel(Encoder):
         check_range(self.rate, "rate", 1000)
         check_range(self.mels, "mels", 2)
         check_range(self.segments, "segments", 1)
-        out = np.empty((len(cells), sum(self._widths)), np.float32)
+        out = np.empty((len(cells), sum(self.widths)), np.float32)
         for line, sound in zip(out, cells, strict=True):
             line[:] = self._describe(sound)
         return out
 
     @property
-    def _widths(self) -> list[int]:
+    def widths(self) -> list[int]:
         """Mean, spread and movement of the bands, their course, loudness, its spread, length."""
         return [self.mels] * 3 + [self.segments * self.mels] + [1] * 3
 
@@ -78,7 +78,7 @@ class LogMel(Encoder):
         """Learn the weights of the blocks and the principal components from descriptions (n, d0)."""
         check_cells(described, self)
         self.forget()
-        self.mean_, self.projection_ = block_pca(described, self._widths, self.dim)
+        self.mean_, self.projection_ = block_pca(described, self.widths, self.dim)
         self.width_ = self.projection_.shape[1]
         return self
 
