@@ -141,7 +141,7 @@ def test_what_is_not_defined_is_nan_and_never_an_error():
         assert math.isnan(measures.KAPPA(one_class, np.eye(2)[one_class]))
         assert math.isnan(measures.R2(np.ones((5, 1)), np.zeros((5, 1))))
         assert math.isnan(measures.RANKING(np.zeros((5, 2)), p))
-        assert math.isnan(measures.LABELS_AUC(np.zeros((5, 2)), p))
+        assert math.isnan(measures.AUC(np.zeros((5, 2)), p))
 
 
 @pytest.mark.parametrize("case", CASES)

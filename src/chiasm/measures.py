@@ -70,7 +70,7 @@ def measures_for(kind: str, outputs: int) -> tuple[Measure, ...]:
     if kind == "classes":
         return (ACCURACY, BALANCED, F1_MACRO, *(() if many else (AUC,)), LOG_LOSS, BRIER, ECE)
     if kind == "labels":
-        return (RANKING, LABELS_MICRO, LABELS_MACRO, *(() if many else (LABELS_AUC,)), LABELS_LOSS, ECE)
+        return (RANKING, LABELS_MICRO, LABELS_MACRO, *(() if many else (AUC,)), LABELS_LOSS, ECE)
     if kind == "order":
         return (STEPS, KAPPA, ORDER_ACCURACY, LOG_LOSS, ECE)
     return (R2, MAE, RMSE) if kind == "number" else (RMSE, MAE, R2)
@@ -192,17 +192,16 @@ def _ece(y: Targets, p: Values, W: Values) -> Values:
 
 
 def _auc(y: Targets, p: Values, W: Values) -> Values:
-    """Of two classes the area under the ROC; of more, the mean of each against the rest."""
-    return _over_classes(y, p, W, _area)
+    """Of two classes the area under the ROC; of more, and of labels, the mean of each against the rest."""
+    if y.ndim == 1 and p.shape[1] == 2:
+        return _area(y == 1, p[:, 1], W)
+    truths = enumerate(y.T > 0) if y.ndim == 2 else ((c, y == c) for c in np.unique(y).tolist())
+    each = np.array([_area(truth, p[:, c], W) for c, truth in truths]).T
+    return _mean_where(each, ~np.isnan(each))
 
 
 def _precision(y: Targets, p: Values, W: Values) -> Values:
-    return _over_classes(y, p, W, _step_area)
-
-
-def _labels_auc(y: Targets, p: Values, W: Values) -> Values:
-    each = np.array([_area(y[:, j] > 0, p[:, j], W) for j in range(p.shape[1])])
-    return _mean_where(each.T, ~np.isnan(each.T))
+    return _step_area(y == 1, p[:, 1], W)
 
 
 def _labels_micro(y: Targets, p: Values, W: Values) -> Values:
@@ -217,13 +216,6 @@ def _labels_macro(y: Targets, p: Values, W: Values) -> Values:
 
 
 # What they are made of
-
-
-def _over_classes(y: Targets, p: Values, W: Values, area: Weighted) -> Values:
-    if p.shape[1] == 2:
-        return area(y == 1, p[:, 1], W)
-    each = np.array([area(y == c, p[:, c], W) for c in np.unique(y)]).T
-    return _mean_where(each, ~np.isnan(each))
 
 
 def _area(truth: Targets, score: Values, W: Values) -> Values:
@@ -294,7 +286,6 @@ ECE = Measure("ece", "calibration error", True, False, _ece)
 RANKING = _of_rows("ranking_precision", "ranking precision", True, True, _ranking)
 LABELS_MICRO = Measure("f1_micro", "F1, all labels", True, True, _labels_micro)
 LABELS_MACRO = Measure("f1_macro", "F1, mean of labels", True, True, _labels_macro)
-LABELS_AUC = Measure("auc", "AUC, mean of labels", True, True, _labels_auc)
 LABELS_LOSS = _of_rows("log_loss", "log loss", False, False, _label_losses)
 STEPS = _of_rows("mae_steps", "mean error, steps", False, False, _steps)
 KAPPA = Measure("kappa", "quadratic kappa", False, True, _kappa)

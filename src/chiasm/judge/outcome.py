@@ -1,0 +1,253 @@
+"""The scoreboard of a target: the chosen fusion beside every other, every modality alone, every pattern."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from chiasm.errors import DataError
+from chiasm.judge.scoreboard import Estimate
+from chiasm.measures import Measure, measures_for
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SHOWN = 2
+"""Measures beside the main one that fit a terminal."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One predictor on the rows it can be judged on.
+
+    role : fusion, single (one modality alone) or baseline (always what is commonest, or the mean).
+    measures : {name: its estimate}.
+    """
+
+    name: str
+    role: str
+    rows: int
+    measures: dict[str, Estimate]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """The chosen predictor less another, by the main measure on the same rows; positive: better."""
+
+    name: str
+    rows: int
+    gain: Estimate
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """The chosen predictor shown these columns alone, on every row that has them all.
+
+    exact : rows that have these and no others.
+    best, single : the best modality among them on these rows, and its estimate.
+    gain : the chosen less that one, paired; positive where it is better.
+    """
+
+    columns: tuple[str, ...]
+    rows: int
+    exact: int
+    fused: Estimate
+    best: str
+    single: Estimate
+    gain: Estimate
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How often conformal sets or intervals hold the truth.  size : mean classes in a set, or mean width."""
+
+    stated: float
+    measured: Estimate
+    size: float
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Rows of like confidence: how sure they were said to be, and the share that was right."""
+
+    rows: int
+    said: float
+    right: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line to be drawn through points (x, y)."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """counts[i][j] rows of class names[i] that were called names[j]; empty for a target without classes."""
+
+    names: tuple[str, ...] = ()
+    counts: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What the plots of an outcome show; each part empty where the kind of target has none.
+
+    residuals : {quantile: predicted less true}.  points : (true, predicted) of a sample of rows.
+    """
+
+    calibration: tuple[Bin, ...] = ()
+    confusion: Confusion = Confusion()
+    curves: tuple[Curve, ...] = ()
+    residuals: dict[str, float] = field(default_factory=dict)
+    points: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How well a target is predicted, on rows that were not learned from.
+
+    kind, outputs : of the `Task`.  rows : judged;  left_out : without a target;
+    unanswered : judged rows for which the chosen predictor had nothing and the baseline answered.
+    main : name of the measure that gains, patterns and verdicts go by.
+    chosen : name of the predictor in use.
+    gains : over every modality alone, on the rows that have it.
+    added : what each column adds to the others, on the rows that have it and another.
+    """
+
+    target: str
+    kind: str
+    outputs: int
+    rows: int
+    left_out: int
+    unanswered: int
+    main: str
+    chosen: str
+    lines: tuple[Line, ...]
+    gains: tuple[Gain, ...] = ()
+    added: tuple[Gain, ...] = ()
+    patterns: tuple[Pattern, ...] = ()
+    coverage: tuple[Coverage, ...] = ()
+    detail: Detail = Detail()
+    verdicts: tuple[str, ...] = ()
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """The measures of its kind, the main one first."""
+        known = measures_for(self.kind, self.outputs)
+        return tuple(sorted(known, key=lambda one: one.name != self.main))
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON document that `from_json` reads; what could not be measured is null."""
+        document: dict[str, Any] = jsonable(asdict(self))
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Outcome:
+        """The outcome of `to_json`; `DataError` where the document is not one."""
+        found: Outcome = read_document(cls, document, "outcome")
+        return found
+
+
+def jsonable(value: Any) -> Any:
+    """Lists for tuples, null for NaN and infinity."""
+    if isinstance(value, dict):
+        return {str(key): jsonable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_document(kind: type, document: Mapping[str, Any], where: str) -> Any:
+    """The frozen value that `jsonable(asdict(value))` came from; `DataError` where it came from another."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_python(_measured(document))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"not an {where} ({place}: {first['msg']})", where=where) from error
+
+
+def shown(value: float, share: bool) -> str:
+    """A measured value in print: percent of a share, else three figures."""
+    if not math.isfinite(value):
+        return "–"
+    if share:
+        return f"{100 * value:.1f}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{round(value, 4):.3g}"
+
+
+def signed(value: float, share: bool) -> str:
+    """A difference in print, with its sign."""
+    text = shown(value, share)
+    return f"+{text}" if value > 0 else text
+
+
+def interval(one: Estimate, share: bool) -> str:
+    """An interval in print."""
+    return f"{shown(one.low, share)} to {shown(one.high, share)}"
+
+
+def titled(measure: Measure) -> str:
+    """A measure's title, with % where it is printed so."""
+    return f"{measure.title} %" if measure.share else measure.title
+
+
+def render(outcome: Outcome) -> Table:
+    """The outcome as a table for the terminal: predictors, then patterns of what is there, then verdicts."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    main, *others = outcome.measures[: SHOWN + 1]
+    table = Table(
+        title=Text(f"{outcome.target}: {outcome.rows:,} rows, 95 % intervals"),
+        caption=Text("\n".join(outcome.verdicts)),
+        caption_justify="left",
+        box=box.SIMPLE,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("", min_width=12, overflow="fold")
+    for head in ("rows", titled(main), "interval", "fusion\ngains", "interval"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for one in others:
+        table.add_column(titled(one), justify="right")
+    gains = {one.name: one.gain for one in outcome.gains}
+    for line in outcome.lines:
+        gain = gains.get(line.name) if line.role == "single" else None
+        style = "bold" if line.name == outcome.chosen else ""
+        rest = [shown(line.measures[one.name].value, one.share) for one in others]
+        cells = _cells(line.rows, line.measures[main.name], gain, main.share)
+        table.add_row(Text(labelled(line, outcome.chosen), style), *cells, *rest)
+    table.add_section()
+    for given in outcome.patterns:
+        name = Text(f"given {' + '.join(given.columns)}\n  beside {given.best}")
+        table.add_row(name, *_cells(given.rows, given.fused, given.gain, main.share))
+    return table
+
+
+def labelled(line: Line, chosen: str) -> str:
+    """A line's name with what it is."""
+    role = {"single": f"{line.name} alone", "baseline": line.name}.get(line.role, line.name)
+    return f"{role} ← chosen" if line.name == chosen and line.role != "baseline" else role
+
+
+def _cells(rows: int, value: Estimate, gain: Estimate | None, share: bool) -> list[str]:
+    over = ["", ""] if gain is None else [signed(gain.value, share), interval(gain, share)]
+    return [f"{rows:,}", shown(value.value, share), interval(value, share), *over]
+
+
+def _measured(document: Any) -> Any:
+    """The document with NaN for null."""
+    if isinstance(document, Mapping):
+        return {key: _measured(value) for key, value in document.items()}
+    if isinstance(document, list):
+        return [_measured(one) for one in document]
+    return math.nan if document is None else document

@@ -1,0 +1,274 @@
+"""The scoreboard of a target: evidence that adds up is worth joining, noise is not, and words say which."""
+
+import dataclasses
+import io
+import json
+import math
+import time
+
+import numpy as np
+import pytest
+from rich.console import Console
+from sklearn.metrics import roc_auc_score
+
+from chiasm.errors import DataError, ShapeError, UsageError
+from chiasm.heads.task import Task
+from chiasm.judge.outcome import Outcome, render
+from chiasm.judge.predictions import Sets, judge_target, patterns_of
+from chiasm.judge.resample import Resample
+
+
+def evidence(n=500, strength=(1.5, 1.0), gaps=0.3, seed=0):
+    """Two classes and columns of one number each, seen where `has`, whose log odds are known exactly."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n)
+    names = ("notes", "photo", "table")[: len(strength)]
+    has = {name: rng.random(n) > gaps for name in names}
+    has[names[0]] |= ~np.logical_or.reduce(list(has.values()))
+    odds = {
+        name: s * (rng.standard_normal(n) + s * (y - 0.5)) for name, s in zip(names, strength, strict=True)
+    }
+    return ["no" if one == 0 else "yes" for one in y], has, odds
+
+
+def logits(odds):
+    return np.stack([-odds / 2, odds / 2], axis=1)
+
+
+def judged(strength=(1.5, 1.0), n=500, gaps=0.3, seed=0, chosen="sum", **given):
+    values, has, odds = evidence(n, strength, gaps, seed)
+    singles = {c: np.where(has[c][:, None], logits(odds[c]), np.nan) for c in odds}
+    patterns = {
+        columns: np.where(
+            np.logical_and.reduce([has[c] for c in columns])[:, None],
+            logits(sum(odds[c] for c in columns)),
+            np.nan,
+        )
+        for columns in patterns_of(has)
+    }
+    fused = logits(sum(np.where(has[c], odds[c], 0) for c in odds))
+    candidates = {"sum": fused, "noise": np.random.default_rng(9).standard_normal(fused.shape)}
+    return judge_target("ill", Task.of(values), values, chosen, candidates, singles, patterns, **given)
+
+
+def line(outcome, name):
+    return next(one for one in outcome.lines if one.name == name)
+
+
+def test_every_line_is_scored_on_the_rows_it_has():
+    values, has, odds = evidence()
+    outcome = judged()
+    truth = np.array(values) == "yes"
+    photo = line(outcome, "photo")
+    assert (photo.role, photo.rows) == ("single", has["photo"].sum())
+    expected = roc_auc_score(truth[has["photo"]], odds["photo"][has["photo"]])
+    assert photo.measures["auc"].value == pytest.approx(expected)
+    assert [one.name for one in outcome.lines][:2] == ["sum", "noise"]
+    assert outcome.lines[-1].measures["auc"].value == 0.5
+    assert (outcome.main, outcome.rows, outcome.left_out, outcome.unanswered) == ("auc", 500, 0, 0)
+
+
+def test_evidence_that_adds_up_helps():
+    outcome = judged(strength=(1.5, 1.5))
+    assert all(one.gain.low > 0 for one in outcome.gains)
+    assert outcome.verdicts[0].startswith("Fusion helps: closest is ")
+    assert {one.name: one.gain.low > 0 for one in outcome.added} == {"notes": True, "photo": True}
+
+
+def test_noise_does_not_help_and_the_words_say_so():
+    outcome = judged(strength=(2.0, 0.0), gaps=0.0)
+    assert outcome.verdicts[0].startswith("Fusion did not help: use notes alone (AUC gain")
+    assert outcome.verdicts[1].startswith("photo adds nothing measurable to notes")
+    assert judged(strength=(2.0, 0.0), chosen="notes").verdicts[0] == "Fusion did not help: use notes alone."
+
+
+def test_a_fusion_that_harms_is_told():
+    values, _, odds = evidence(gaps=0.0)
+    singles = {c: logits(odds[c]) for c in odds}
+    bad = logits(odds["notes"] + 5 * np.random.default_rng(1).standard_normal(500))
+    patterns = {("notes", "photo"): bad, ("notes",): singles["notes"], ("photo",): singles["photo"]}
+    said = judge_target("ill", Task.of(values), values, "bad", {"bad": bad}, singles, patterns).verdicts
+    assert said[0].startswith("Fusion is worse than its best modality: use notes alone")
+    assert "photo harms: without it notes predict better" in " ".join(said)
+    assert "Pattern {notes, photo}: below its best single modality, notes, beyond the interval." in said
+
+
+def test_skill_is_asked_for():
+    said = judged(strength=(0.0, 0.0)).verdicts
+    assert said[0] == "No better than always the commonest: do not use it."
+
+
+def test_patterns_count_who_can_and_who_has_just_these():
+    _, has, _ = evidence()
+    outcome = judged()
+    assert [one.columns for one in outcome.patterns] == [("notes", "photo"), ("notes",), ("photo",)]
+    both, notes, photo = outcome.patterns
+    assert both.rows == both.exact == (has["notes"] & has["photo"]).sum()
+    assert notes.rows == has["notes"].sum()
+    assert notes.exact == (has["notes"] & ~has["photo"]).sum()
+    assert photo.gain.value == 0
+    assert both.best == "notes"
+    assert both.gain.value == pytest.approx(both.fused.value - both.single.value)
+
+
+def test_what_a_column_adds_is_paired_on_the_rows_that_have_it_and_another():
+    values, has, odds = evidence()
+    both = has["notes"] & has["photo"]
+    truth = (np.array(values) == "yes")[both]
+    expected = roc_auc_score(truth, (odds["notes"] + odds["photo"])[both]) - roc_auc_score(
+        truth, odds["notes"][both]
+    )
+    photo = next(one for one in judged().added if one.name == "photo")
+    assert (photo.rows, photo.gain.value) == (both.sum(), pytest.approx(expected))
+
+
+def test_rows_without_a_target_are_left_out_and_nothing_usable_is_counted():
+    values, _, odds = evidence(60, gaps=0.0)
+    scores = logits(odds["notes"])
+    scores[:3] = np.nan
+    one = judge_target("ill", Task.of(values), [*values[:-4], *[None] * 4], "sum", {"sum": scores}, {})
+    assert (one.rows, one.left_out, one.unanswered) == (56, 4, 3)
+    assert "4 rows had no target and were left out." in one.verdicts
+    assert "3 rows held nothing usable and got what is commonest." in one.verdicts
+
+
+def numbers(n=300):
+    rng = np.random.default_rng(0)
+    price = 100 + 20 * rng.standard_normal(n)
+    task = Task.of(price.tolist())
+    scores = task.code(price.tolist()) + 0.3 * rng.standard_normal((n, 1))
+    return price, task, scores
+
+
+def test_numbers_are_measured_in_their_own_units():
+    price, task, scores = numbers()
+    held = np.arange(300) % 5 != 0
+    sets = [Sets(held, np.full(300, 12.0), 0.9)]
+    outcome = judge_target("price", task, price.tolist(), "late", {"late": scores}, {}, sets=sets)
+    error = task.numbers(scores)[:, 0] - price
+    found = line(outcome, "late").measures
+    assert outcome.main == "r2"
+    assert found["mae"].value == pytest.approx(abs(error).mean())
+    assert found["rmse"].value == pytest.approx((error**2).mean() ** 0.5)
+    assert outcome.detail.residuals["0.95"] == pytest.approx(np.quantile(error, 0.95))
+    assert len(outcome.detail.points) == 300
+    assert outcome.lines[-1].name == "always the mean"
+    assert outcome.coverage[0].measured.value == 0.8
+    assert "Sets that should hold the truth in 90.0 % of the rows hold it in 80.0 %." in outcome.verdicts
+
+
+def test_another_measure_may_be_gone_by():
+    price, task, scores = numbers()
+    outcome = judge_target(
+        "price", task, price.tolist(), "late", {"late": scores}, {"a": scores}, main="rmse"
+    )
+    assert outcome.measures[0].name == outcome.main == "rmse"
+    assert outcome.gains[0].gain.value == 0
+
+
+@pytest.mark.parametrize("kind", ["labels", "order", "numbers", "classes"])
+def test_every_kind_of_target_is_judged_printed_and_kept(kind):
+    rng = np.random.default_rng(0)
+    values = {
+        "labels": [["a"], ["a", "b"], ["c"], []] * 20,
+        "order": [1, 2, 3, 2] * 20,
+        "numbers": rng.standard_normal((80, 3)).tolist(),
+        "classes": [f"class {i % 16}" for i in range(80)],
+    }[kind]
+    task = Task.of(values, kind)
+    scores = rng.standard_normal((80, task.outputs))
+    outcome = judge_target("y", task, values, "late", {"late": scores}, {"x": scores})
+    again = Outcome.from_json(json.loads(json.dumps(outcome.to_json(), allow_nan=False)))
+    assert again.to_json() == outcome.to_json()
+    assert "late" in printed(outcome)
+
+
+def printed(outcome):
+    console = Console(width=110, file=io.StringIO())
+    console.print(render(outcome))
+    return console.file.getvalue()
+
+
+def test_the_table_is_a_page_a_person_reads():
+    text = printed(judged())
+    for word in (
+        "sum ← chosen",
+        "notes alone",
+        "always the",
+        "given notes +",
+        "Fusion",
+    ):
+        assert word in text
+
+
+def test_a_document_survives_and_another_is_refused():
+    outcome = judged()
+    document = json.loads(json.dumps(outcome.to_json(), allow_nan=False))
+    assert Outcome.from_json(document) == outcome
+    with pytest.raises(DataError, match="not an outcome"):
+        Outcome.from_json({**document, "rows": "many"})
+    with pytest.raises(DataError, match="not an outcome"):
+        Outcome.from_json({"target": "x"})
+
+
+def test_what_cannot_be_measured_is_null_and_comes_back():
+    values = ["a"] * 9 + ["b"]
+    task = Task.of(values)
+    scores = {"x": np.where(np.arange(10)[:, None] < 5, 0.0, np.nan) * np.ones((10, 2))}
+    outcome = judge_target("y", task, values, "f", {"f": np.zeros((10, 2))}, scores, {("x",): scores["x"]})
+    assert math.isnan(line(outcome, "x").measures["auc"].value)
+    document = outcome.to_json()
+    assert document["patterns"][0]["gain"] == {"value": None, "low": None, "high": None}
+    assert Outcome.from_json(document).to_json() == document
+    assert any(said.startswith("Hardly any row to judge by of: b (1)") for said in outcome.verdicts)
+
+
+def test_groups_are_drawn_whole():
+    counts = Resample.of(6, ["a", "a", "b", "b", None, None]).counts
+    assert (counts[:, 0] == counts[:, 1]).all()
+    assert (counts[:, 4] != counts[:, 5]).any()
+    assert counts[:, ::2].sum() == 4 * len(counts) - counts[:, 5].sum()
+
+
+def test_the_interval_of_a_mean_is_the_textbooks():
+    values = np.random.default_rng(0).standard_normal(2000)
+    found = Resample.of(2000).estimate(lambda W: W @ values / W.sum(axis=1), np.ones(2000, bool))
+    assert found.high - found.low == pytest.approx(2 * 1.96 / 2000**0.5, rel=0.1)
+    assert found.value == pytest.approx(values.mean())
+
+
+def test_the_same_predictor_has_no_gain_at_all():
+    outcome = judged(strength=(1.5,), gaps=0.0)
+    assert dataclasses.astuple(outcome.gains[0].gain) == (0, 0, 0)
+
+
+def test_patterns_are_all_or_the_commonest():
+    some = np.ones(10, bool)
+    assert len(patterns_of(dict.fromkeys("abcde", some))) == 31
+    many = {name: some.copy() for name in "abcdef"}
+    many["a"][:3] = False
+    assert patterns_of(many) == [tuple("abcdef"), tuple("bcdef")]
+
+
+def test_misuse_is_named():
+    values, _, odds = evidence(20)
+    scores = logits(odds["notes"])
+    task = Task.of(values)
+    with pytest.raises(UsageError, match="no predictor called 'lat'"):
+        judge_target("y", task, values, "lat", {"late": scores}, {})
+    with pytest.raises(ShapeError, match=r"late: expected scores \(20, 2\), got \(19, 2\)"):
+        judge_target("y", task, values, "late", {"late": scores[1:]}, {})
+    with pytest.raises(UsageError, match="no measure of classes called 'r2'"):
+        judge_target("y", task, values, "late", {"late": scores}, {}, main="r2")
+    with pytest.raises(DataError, match="no row has a value"):
+        judge_target("y", task, [None] * 20, "late", {"late": scores}, {})
+    with pytest.raises(UsageError, match="without scores of their own"):
+        judge_target("y", task, values, "late", {"late": scores}, {}, {("x",): scores})
+
+
+def test_a_thousand_rows_and_ten_lines_take_a_second_or_two():
+    values, _, odds = evidence(1000, gaps=0.0)
+    candidates = {f"f{i}": logits(odds["notes"] + i) for i in range(10)}
+    start = time.process_time()
+    judge_target("y", Task.of(values), values, "f0", candidates, {})
+    assert time.process_time() - start < 6
