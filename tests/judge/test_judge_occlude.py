@@ -1,7 +1,5 @@
 """Pieces of items: known words, squares and tones decide, and are found to."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -15,16 +13,9 @@ from chiasm.encode.text import Lexical
 from chiasm.errors import DataError, ShapeError
 from chiasm.judge.occlude import Stilled, effects, occlude, pieces, word_spans
 from chiasm.rows.media import Sound, decode_image, decode_sound
+from chiasm.rows.series import Series
 
 RATE = 8000
-
-
-@dataclass(frozen=True, eq=False)
-class Signal:
-    """What is asked of a series: `values` (t, channels) and `rate` in Hz."""
-
-    values: np.ndarray
-    rate: float
 
 
 def top(parts):
@@ -200,20 +191,21 @@ def test_spoken_digits_are_explained_where_they_are_spoken(shared_data):
 def test_the_stretch_and_the_channel_with_the_peak_matter():
     values = np.zeros((200, 3), np.float32)
     values[100:110, 1] = 5.0
-    series = Signal(values, 50.0)
+    series = Series(values, 50.0)
     parts = occlude("series", series, lambda items: [one.values[:, 1].max() for one in items])
     assert top(p for p in parts if p.kind == "window").where == (2.0, 2.2)
     assert top(p for p in parts if p.kind == "channel").what == "channel 2"
     assert [p.effect for p in parts if p.kind == "channel"][::2] == [0.0, 0.0]
+    assert next(pieces("series", Series(values))).what == "steps 1–10"  # no rate, no seconds
 
 
 def test_a_window_of_a_series_becomes_the_line_between_its_ends():
     values = np.arange(40, dtype=np.float32)[:, None] ** 2
-    first, second, *_, last = (p.changed.values[:, 0] for p in pieces("series", Signal(values, 1.0)))
+    first, second, *_, last = (p.changed.values[:, 0] for p in pieces("series", Series(values, 1.0)))
     np.testing.assert_allclose(first[:3], [4, 4, 4])
     np.testing.assert_allclose(second[1:5], [1, 1 + 5, 1 + 10, 16])
     np.testing.assert_allclose(last[37:], 37.0**2)
-    assert len(list(pieces("series", Signal(values[:1], 1.0)))) == 1  # one step: nothing beside it to go by
+    assert len(list(pieces("series", Series(values[:1], 1.0)))) == 1  # one step: nothing beside it to go by
 
 
 @pytest.mark.parametrize("modality", ["vector", "number", "category", "name"])

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from chiasm.encode.text import CJK
 from chiasm.errors import DataError, ShapeError
-from chiasm.rows.media import Sound
+from chiasm.rows.series import Series
+from chiasm.rows.sound import Sound
 from chiasm.rows.video import Video
 
 WORDS, SENTENCES, KEPT = 64, 32, 3
@@ -38,10 +39,11 @@ _SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？\n]*\s*")
 class Piece:
     """One piece of an item, and the item without it.
 
-    kind : word, words (a run of them), sentence, patch, window, channel.
+    kind : word, words (a run of them), sentence, patch, window, steps (of a series without
+        a rate), channel.
     what : the piece in words.
     where : text: first and last + 1 character; patch: top, left, bottom, right in pixels; window: start and
-        end in seconds; channel: its place.
+        end in seconds; steps: first and last + 1; channel: its place.
     changed : the item without it.
     """
 
@@ -198,7 +200,7 @@ def _cuts(length: int, count: int) -> Spans:
 
 
 def _of_sound(sound: Sound) -> Iterator[Piece]:
-    """Windows of a sound, hushed to the level of its own pauses: sudden silence would be a sign of its own."""
+    """Windows of a sound, hushed to the level of its own pauses: sudden silence would be a sign itself."""
     cuts = _cuts(len(sound.samples), WINDOWS)
     levels = [_level(sound.samples[start:end]) for start, end in cuts]
     low, high = min(levels), max(levels)
@@ -208,13 +210,17 @@ def _of_sound(sound: Sound) -> Iterator[Piece]:
         yield _window(start / sound.rate, end / sound.rate, changed)
 
 
-def _of_series(series: Any) -> Iterator[Piece]:
-    """Windows of `Series` bridged, channels flattened to their mean (or what is known of it)."""
+def _of_series(series: Series) -> Iterator[Piece]:
+    """Windows bridged, then, where there are several, channels flattened to their mean."""
     values = series.values
     for start, end in _cuts(len(values), WINDOWS):
         changed = values.copy()
         changed[start:end] = _bridge(values, start, end)
-        yield _window(start / series.rate, end / series.rate, replace(series, values=changed))
+        without = replace(series, values=changed)
+        if series.rate is None:
+            yield Piece("steps", f"steps {start + 1}–{end}", (start, end), without)
+        else:
+            yield _window(start / series.rate, end / series.rate, without)
     for channel in range(min(values.shape[1], CHANNELS) if values.shape[1] > 1 else 0):
         changed = values.copy()
         changed[:, channel] = changed[:, channel].mean()
