@@ -1,15 +1,23 @@
-"""Tables: categories as indicator vectors, numbers by their distance from the mean."""
+"""Tables: numbers by their distance from the mean, categories as indicators, a group of columns as one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.checks import check_matrix
+from chiasm.checks import check_matrix, check_range
 from chiasm.encode.encoder import Descriptions, Encoder, check_cells
+from chiasm.encode.recipes import Recipe, code, learn
+from chiasm.errors import Broken, DataError, UsageError
+from chiasm.rows.rows import Rows
+
+Cells = list[dict[str, Any]]
+GROUPED = ("number", "category", "date")
+"""Modalities whose columns together are one table."""
 
 
 class OneHot(Encoder):
@@ -64,3 +72,130 @@ class Standard(Encoder):
         self.require_fitted("scale_")
         values = check_matrix(described, "Standard", 1)
         return np.asarray((values - self.centre_) * self.scale_, np.float32)
+
+
+class Table(Encoder):
+    """A group of columns as one modality: a cell is {column: value} of one row, with only what it has.
+
+    A value is a number, a word (category; a boolean is one) or a date (`date`, `datetime`, `datetime64`).
+
+    rare : categories of fewer training rows are taken together as one; 1 leaves each on its own.
+    most : categories kept for one column, the commonest.
+    robust : median and quartiles tell the spread of numbers, not mean and standard deviation.
+
+    An absent value is 0 in each of its column's features, the mean of the training rows; one feature more
+    is then 1, where values were absent in training too.
+    """
+
+    modality: ClassVar[str] = "table"
+    cached: ClassVar[bool] = False
+
+    columns_: dict[str, Recipe]  # the recipe of each column
+    gaps_: list[str]  # columns with a feature that says absent, the last of its block
+    blocks_: dict[str, list[int]]  # [start, stop] of each column's features
+
+    def __init__(self, rare: int = 1, most: int = 1000, robust: bool = False) -> None:
+        self.rare = rare
+        self.most = most
+        self.robust = robust
+
+    def describe(self, cells: Sequence[Mapping[str, Any]]) -> Cells:
+        """The cells with float, str and datetime64 alone; DataError names what is none of them."""
+        return [dict(_plain_cell(cell)) for cell in cells]
+
+    def fit(self, described: Descriptions) -> Self:
+        """Learn from cells how each column is coded; one of a single value gives nothing."""
+        check_cells(described, self)
+        check_range(self.rare, "rare", 1)
+        check_range(self.most, "most", 1)
+        self.forget()
+        found = _by_column(described)
+        self.columns_ = {c: learn(c, values, **self.get_params()) for c, (_, values) in sorted(found.items())}
+        self.gaps_ = [c for c in self.columns_ if len(found[c][0]) < len(described)]
+        stops = np.cumsum([recipe["width"] + (c in self.gaps_) for c, recipe in self.columns_.items()])
+        starts = [0, *stops[:-1].tolist()]
+        self.blocks_ = {c: [a, b] for c, a, b in zip(self.columns_, starts, stops.tolist(), strict=True)}
+        self.width_ = max(1, int(stops[-1]))  # where nothing varies, one feature that is 0
+        return self
+
+    def transform(self, described: Descriptions) -> NDArray[np.float32]:
+        """(n, d) of cells; columns that were not learned have no say."""
+        self.require_fitted("columns_")
+        out = np.zeros((len(described), self.width_), np.float32)
+        found = _by_column(described)
+        for column, (start, stop) in self.blocks_.items():
+            row, values = found.get(column, ([], []))
+            recipe = self.columns_[column]
+            out[row, start : start + recipe["width"]] = code(column, recipe, values)
+            if column in self.gaps_:
+                out[:, stop - 1] = 1.0
+                out[row, stop - 1] = 0.0
+        return out
+
+
+def _plain_cell(cell: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """(column, value) of what is there; NaN, NaT and None are absent."""
+    for column, value in cell.items():
+        plain = _plain(column, value)
+        if plain is not None and plain == plain:
+            yield column, plain
+
+
+def _plain(column: str, value: Any) -> Any:
+    """float, str, datetime64 or None."""
+    match value:
+        case None:
+            return None
+        case str():
+            return str(value)
+        case bool() | np.bool_():
+            return str(bool(value))
+        case datetime() if value.tzinfo is not None:
+            return np.datetime64(value.astimezone(UTC).replace(tzinfo=None), "s")
+        case datetime() | date():
+            return np.datetime64(value, "s")
+        case np.datetime64():
+            return value.astype("datetime64[s]")
+        case int() | float() | np.number() if not np.isinf(value):
+            return float(value)
+    raise DataError(f"no number, word or date: {value!r:.40}", where=f"column {column!r}")
+
+
+def _by_column(cells: Iterable[Mapping[str, Any]]) -> dict[str, tuple[list[int], list[Any]]]:
+    """{column: (rows, values)} of described cells."""
+    found: dict[str, tuple[list[int], list[Any]]] = {}
+    for row, cell in enumerate(cells):
+        for column, value in cell.items():
+            rows, values = found.setdefault(column, ([], []))
+            rows.append(row)
+            values.append(value)
+    return found
+
+
+def group_cells(rows: Rows, columns: Sequence[str]) -> tuple[Cells, NDArray[np.int64], list[Broken]]:
+    """The cells of a group of columns: {column: value} of every row that has any, the rows, what is broken.
+
+    UsageError for a column that is no number, category or date.
+    """
+    cells: Cells = [{} for _ in range(len(rows))]
+    broken: list[Broken] = []
+    for column in columns:
+        for row, value in _column_values(rows, column, broken):
+            cells[row][column] = value
+    present = np.flatnonzero([bool(cell) for cell in cells])
+    return [cells[row] for row in present.tolist()], present, broken
+
+
+def _column_values(rows: Rows, column: str, broken: list[Broken]) -> Iterable[tuple[int, Any]]:
+    """(row, value) of what one column holds; what is broken is added to `broken`."""
+    modality = rows.schema[column].modality
+    if modality not in GROUPED:
+        raise UsageError(f"a table is made of numbers, categories and dates; {column!r} holds {modality}")
+    if modality == "category":
+        return ((row, value) for row, value in enumerate(rows.values(column)) if value is not None)
+    values, row, problems = rows.array(column)
+    broken += problems
+    plain: list[Any] = values[:, 0].astype(np.float64).tolist()
+    if modality == "date":
+        plain = list((values[:, 0].astype(np.float64) * 86_400).astype("datetime64[s]"))
+    return zip(row.tolist(), plain, strict=True)
