@@ -117,7 +117,7 @@ def _code_category(recipe: Recipe, values: Sequence[str]) -> Floats:
     place = {level: i for i, level in enumerate(levels)}
     found = np.array([place.get(value, len(levels)) for value in values], np.int64)
     shares: Floats = recipe["shares"][:width]
-    coded = (found[:, None] == np.arange(width)) - shares
+    coded: Floats = (found[:, None] == np.arange(width)) - shares
     if not recipe["rest"]:
         coded[found == len(levels)] = 0.0
     return coded
