@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from chiasm.encode.ahead import Batch, ahead, together
 from chiasm.encode.cache import Cache
-from chiasm.encode.encoder import Descriptions, Encoder
+from chiasm.encode.encoder import Descriptions, Encoder, digest
 from chiasm.encode.features import Features
 from chiasm.errors import Broken, BrokenCell, EncoderError, UsageError
 from chiasm.rows import media
+from chiasm.rows.clean import cleaner
 from chiasm.rows.rows import Cell, Rows
 
 UNIT = {"text": 256, "category": 256}
@@ -23,6 +24,7 @@ MEDIA_UNIT = 8
 """Cells prepared by a thread at a time; decoded media are large, texts are small."""
 
 Progress = Callable[[int, int, str], None]
+Change = Callable[[Any, int], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +66,21 @@ def encode_column(
 
 
 def describe_column(
-    rows: Rows, column: str, encoder: Encoder, *, cache: Cache | None = None, progress: Progress | None = None
+    rows: Rows,
+    column: str,
+    encoder: Encoder,
+    *,
+    cache: Cache | None = None,
+    progress: Progress | None = None,
+    change: Change | None = None,
 ) -> Described:
     """Descriptions of a column; what the cache has is not decoded, what is new goes there batch by batch.
 
+    Cells are cleaned as the schema says once they are decoded, and are kept in the cache as cleaned so.
+
     progress : called with (rows done, rows, column).
+    change : makes another of a decoded cell, given its content key too, as `rows/augment.py` does; such
+        copies are not cached. Vectors, numbers and categories stay as they are.
     """
     modality = rows.schema[column].modality
     if modality != encoder.modality:
@@ -78,7 +90,13 @@ def describe_column(
         )
     if modality in ("vector", "number"):
         return _describe_numbers(rows, column, encoder)
-    return _Pipeline(rows, column, encoder, cache if encoder.cached else None, progress).run()
+    kept = cache if encoder.cached and change is None else None
+    return _Pipeline(rows, column, encoder, kept, progress, change).run()
+
+
+def identity(encoder: Encoder, steps: Sequence[str]) -> str:
+    """What the cache keeps descriptions of cells cleaned by `steps` under."""
+    return digest(encoder.identity(), list(steps)) if steps else encoder.identity()
 
 
 def _describe_numbers(rows: Rows, column: str, encoder: Encoder) -> Described:
@@ -104,12 +122,19 @@ class _Pipeline:
     """One run over one column. Worker threads prepare batches ahead of the encoder, in order."""
 
     def __init__(
-        self, rows: Rows, column: str, encoder: Encoder, cache: Cache | None, progress: Progress | None
+        self,
+        rows: Rows,
+        column: str,
+        encoder: Encoder,
+        cache: Cache | None,
+        progress: Progress | None,
+        change: Change | None,
     ) -> None:
         self.rows, self.column, self.encoder = rows, column, encoder
-        self.cache, self.progress = cache, progress
-        self.modality = rows.schema[column].modality
-        self.identity = encoder.identity() if cache is not None else ""
+        self.cache, self.progress, self.change = cache, progress, change
+        self.modality, steps = rows.schema[column].modality, rows.schema[column].clean
+        self.clean = cleaner(self.modality, steps)
+        self.identity = "" if cache is None else identity(encoder, steps)
         self.place: dict[int, int] = {}  # content key: place among the values
         self.chunks: list[Descriptions] = []
         self.kept: list[tuple[int, int, int]] = []  # row, item, key
@@ -152,14 +177,18 @@ class _Pipeline:
         failed: dict[int, BrokenCell] = {}
         for key, value in loaded.items():
             try:
-                batch.fresh[key] = (
-                    value if self.modality == "category" else media.decode(self.modality, value)
-                )
+                batch.fresh[key] = self._decoded(key, value)
             except BrokenCell as problem:
                 failed[key] = problem
         for i, (cell, place) in enumerate(zip(batch.cells, batch.keys, strict=True)):
             if place in failed:
                 self._break(batch, cell, failed[place], i)
+
+    def _decoded(self, key: int, value: Any) -> Any:
+        if self.modality == "category":
+            return value
+        cleaned = self.clean(media.decode(self.modality, value))
+        return cleaned if self.change is None else self.change(cleaned, key)
 
     def _break(self, batch: Batch, cell: Cell, problem: BrokenCell, place: int | None = None) -> None:
         batch.broken.append(Broken(cell.row, self.column, cell.item, cell.source, problem.what))
