@@ -180,15 +180,18 @@ class _Pipeline:
                 batch.fresh[key] = self._decoded(key, value)
             except BrokenCell as problem:
                 failed[key] = problem
-        for i, (cell, place) in enumerate(zip(batch.cells, batch.keys, strict=True)):
-            if place in failed:
-                self._break(batch, cell, failed[place], i)
+        self._fail(batch, failed)
 
     def _decoded(self, key: int, value: Any) -> Any:
         if self.modality == "category":
             return value
         cleaned = self.clean(media.decode(self.modality, value))
         return cleaned if self.change is None else self.change(cleaned, key)
+
+    def _fail(self, batch: Batch, failed: dict[int, BrokenCell]) -> None:
+        for i, (cell, place) in enumerate(zip(batch.cells, batch.keys, strict=True)):
+            if place in failed:
+                self._break(batch, cell, failed[place], i)
 
     def _break(self, batch: Batch, cell: Cell, problem: BrokenCell, place: int | None = None) -> None:
         batch.broken.append(Broken(cell.row, self.column, cell.item, cell.source, problem.what))
@@ -199,14 +202,25 @@ class _Pipeline:
 
     def _encode(self, batch: Batch) -> None:
         new = [key for key in batch.fresh if key not in self.place]
-        if new:
-            values = self._described([batch.fresh[key] for key in new])
-            self._keep(new, values)
-            if self.cache is not None:
-                self.cache.put(self.identity, new, np.asarray(values))
+        try:
+            self._take_in(batch, new)
+        except BrokenCell:  # a video can turn out damaged as late as here
+            for key in new:
+                try:
+                    self._take_in(batch, [key])
+                except BrokenCell as problem:
+                    self._fail(batch, {key: problem})
         for key, value in batch.known.items():
             if key not in self.place:
                 self._keep([key], value[None])
+
+    def _take_in(self, batch: Batch, new: list[int]) -> None:
+        if not new:
+            return
+        values = self._described([batch.fresh[key] for key in new])
+        self._keep(new, values)
+        if self.cache is not None:
+            self.cache.put(self.identity, new, np.asarray(values))
 
     def _described(self, cells: list[Any]) -> Descriptions:
         values = self.encoder.describe(cells)
