@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 from chiasm.checks import check_matrix, check_range
 from chiasm.encode.encoder import Descriptions, Encoder, check_cells
 from chiasm.encode.recipes import Recipe, code, learn
-from chiasm.errors import Broken, DataError, UsageError
-from chiasm.rows.rows import Rows
+from chiasm.errors import DataError
 
 Cells = list[dict[str, Any]]
-GROUPED = ("number", "category", "date")
-"""Modalities whose columns together are one table."""
 
 
 class OneHot(Encoder):
@@ -170,32 +167,3 @@ def _by_column(cells: Iterable[Mapping[str, Any]]) -> dict[str, tuple[list[int],
             rows.append(row)
             values.append(value)
     return found
-
-
-def group_cells(rows: Rows, columns: Sequence[str]) -> tuple[Cells, NDArray[np.int64], list[Broken]]:
-    """The cells of a group of columns: {column: value} of every row that has any, the rows, what is broken.
-
-    UsageError for a column that is no number, category or date.
-    """
-    cells: Cells = [{} for _ in range(len(rows))]
-    broken: list[Broken] = []
-    for column in columns:
-        for row, value in _column_values(rows, column, broken):
-            cells[row][column] = value
-    present = np.flatnonzero([bool(cell) for cell in cells])
-    return [cells[row] for row in present.tolist()], present, broken
-
-
-def _column_values(rows: Rows, column: str, broken: list[Broken]) -> Iterable[tuple[int, Any]]:
-    """(row, value) of what one column holds; what is broken is added to `broken`."""
-    modality = rows.schema[column].modality
-    if modality not in GROUPED:
-        raise UsageError(f"a table is made of numbers, categories and dates; {column!r} holds {modality}")
-    if modality == "category":
-        return ((row, value) for row, value in enumerate(rows.values(column)) if value is not None)
-    values, row, problems = rows.array(column)
-    broken += problems
-    plain: list[Any] = values[:, 0].astype(np.float64).tolist()
-    if modality == "date":
-        plain = list((values[:, 0].astype(np.float64) * 86_400).astype("datetime64[s]"))
-    return zip(row.tolist(), plain, strict=True)
