@@ -1,0 +1,46 @@
+"""Attention fusion: a token a modality, read through a few bottleneck tokens."""
+
+from __future__ import annotations
+
+from chiasm.checks import check_range
+from chiasm.errors import UsageError
+from chiasm.fuse.neural import Net, Neural
+
+
+class Attention(Neural):
+    """Bottleneck tokens (Nagrani et al. 2021, arXiv 2107.00135) read the tokens of the columns a row has, and
+    think, twice; reading is one way, as in Jaegle et al. 2021 (arXiv 2103.03206).
+
+    tokens : bottleneck tokens.
+    heads : of attention; they divide the width.
+    Others as `Neural`. A sequence is read where its rows are given as columns (`context.in_sequence`).
+    """
+
+    def __init__(
+        self,
+        width: int = 64,
+        members: int = 3,
+        drop: float = 0.2,
+        corrupt: float = 0.1,
+        epochs: int = 100,
+        rate: float = 2e-3,
+        decay: float = 0.1,
+        seed: int = 0,
+        tokens: int = 4,
+        heads: int = 4,
+    ) -> None:
+        super().__init__(width, members, drop, corrupt, epochs, rate, decay, seed)
+        self.tokens = tokens
+        self.heads = heads
+
+    def _check(self) -> None:
+        super()._check()
+        check_range(self.tokens, "tokens", 1)
+        check_range(self.heads, "heads", 1)
+        if self.width % self.heads:
+            raise UsageError(f"{self.heads} heads do not divide a width of {self.width}")
+
+    def _net(self) -> Net:
+        from chiasm.fuse.nets import AttentionNet
+
+        return AttentionNet(self.widths_, len(self.base_), self.width, self.tokens, self.heads)

@@ -1,0 +1,30 @@
+"""Gated fusion: F(X) = Σ w_m(X) f_m(x_m), the weights asked of all that is present."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chiasm.fuse.fusion import Floats
+from chiasm.fuse.neural import Net, Neural
+
+
+class Gated(Neural):
+    """Gated multimodal units (Arevalo et al. 2017, arXiv 1702.01992), one gate a column, softmax over the
+    columns a row has: of one alone, the weight is 1. Parameters as `Neural`."""
+
+    def _net(self) -> Net:
+        from chiasm.fuse.nets import GatedNet
+
+        return GatedNet(self.widths_, len(self.base_), self.width)
+
+    def gates(self, X: Mapping[str, Any]) -> dict[str, Floats]:
+        """{column: (n,)} w_m(X), the mean of the nets'; NaN where absent, of the others a row's sum is 1."""
+        columns = self._known(X)
+        if not columns:
+            return {}
+        weights = self._through(columns, lambda net, x: net.weights(x), len(self.widths_))
+        place = {c: i for i, c in enumerate(sorted(self.widths_))}
+        return {c: np.where(f.present, weights[:, place[c]], np.nan) for c, f in columns.items()}

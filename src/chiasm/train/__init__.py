@@ -1,0 +1,1 @@
+"""Training by gradients, for what has no closed form; needs the extra `neural`."""
