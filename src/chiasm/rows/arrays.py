@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from chiasm.errors import BrokenCell
 from chiasm.rows.columns import ABSENT_NUMBERS, is_string, parse_list
 
 Problems = list[tuple[int, str]]  # (row, why)
@@ -26,6 +29,19 @@ def numbers(data: pa.ChunkedArray) -> Numeric:
     fine = np.isfinite(kept)
     problems += [(int(r), f"not a finite number: {values[r]}") for r in row[~fine]]
     return kept[fine][:, None], row[fine], sorted(problems)
+
+
+def cleaned(read: Numeric, change: Callable[[float], float]) -> Numeric:
+    """The numbers (items, 1) put through `change` one by one; those that it refuses are broken."""
+    values, row, problems = read[0].copy(), read[1], list(read[2])
+    kept = np.ones(len(row), np.bool_)
+    for place, number in enumerate(values[:, 0].tolist()):
+        try:
+            values[place, 0] = change(number)
+        except BrokenCell as problem:
+            kept[place] = False
+            problems.append((int(row[place]), problem.what))
+    return values[kept], row[kept], sorted(problems)
 
 
 def _number(value: str | None, row: int, problems: Problems) -> float:

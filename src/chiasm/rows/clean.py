@@ -46,14 +46,16 @@ class Step(NamedTuple):
     whole: bool = False
 
 
-def cleaner(modality: str, names: Sequence[str]) -> Change:
-    """The steps of these names as one function of a decoded cell of `modality`; UsageError names a wrong one.
+def cleaner(modality: str, names: Sequence[str], where: str = "cleaning") -> Change:
+    """The steps of these names as one function of a decoded cell of `modality`.
 
+    UsageError, at `where`, names a step that there is not, or not for `modality`, or a wrong number.
     The function raises `BrokenCell` where a cell has nothing left or a step cannot be done.
     """
     if isinstance(names, str):
-        raise UsageError(f"expected a list of cleaning steps, got {names!r}", hint=f"Write [{names!r}].")
-    steps = [_named(modality, name) for name in names]
+        said = f"expected a list of cleaning steps, got {names!r}"
+        raise UsageError(said, where=where, hint=f"Write [{names!r}].")
+    steps = [_named(modality, name, where) for name in names]
 
     def run(value: Any) -> Any:
         for step in steps:
@@ -65,38 +67,40 @@ def cleaner(modality: str, names: Sequence[str]) -> Change:
     return run
 
 
-def _named(modality: str, name: str) -> Change:
+def _named(modality: str, name: str, where: str) -> Change:
     """The step called `name`, its number given."""
     word, colon, number = name.partition(":")
     known = STEPS.get(modality, {})
     if word not in known:
         others = [other for other, steps in STEPS.items() if word in steps]
-        why = f"{word!r} cleans {' and '.join(others)}" if others else f"no cleaning step called {word!r}"
+        cleans = f"{word!r} cleans {' and '.join(others)}, not {modality}"
+        why = cleans if others else f"no cleaning step of {modality} called {word!r}"
         hint = did_you_mean(word, known) if known else f"Nothing cleans {modality}."
-        raise UsageError(why, where=f"cleaning {modality}", hint=hint)
+        raise UsageError(why, where=where, hint=hint)
     step = known[word]
     if not colon and step.default is None:
         return step.run
-    return partial(_with, step.run, _number(step, name, number if colon else None))
+    return partial(_with, step.run, _number(step, name, number if colon else None, where))
 
 
 def _with(run: Callable[..., Any], number: float, value: Any) -> Any:
     return run(value, number)
 
 
-def _number(step: Step, name: str, text: str | None) -> float:
+def _number(step: Step, name: str, text: str | None, where: str) -> float:
     """The number after the colon, checked, or the default."""
     if step.default is None:
-        raise UsageError(f"cleaning step {name!r} takes no number")
+        raise UsageError(f"step {name!r} takes no number", where=where)
     try:
         number = float(step.default if text is None else text)
     except ValueError:
         number = math.nan
     if math.isnan(number):
-        raise UsageError(f"cleaning step {name!r}: expected a number after a colon")
+        raise UsageError(f"step {name!r}: expected a number after a colon", where=where)
     if not step.low <= number <= step.high or (step.whole and not number.is_integer()):
         kind = "a whole number" if step.whole else "a number"
-        raise UsageError(f"cleaning step {name!r}: expected {kind} between {step.low:g} and {step.high:g}")
+        between = f"expected {kind} between {step.low:g} and {step.high:g}"
+        raise UsageError(f"step {name!r}: {between}", where=where)
     return number
 
 

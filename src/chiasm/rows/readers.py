@@ -38,6 +38,7 @@ def read(
     *,
     root: str | PurePath | None = None,
     modalities: Mapping[str, str] | None = None,
+    clean: Mapping[str, Sequence[str]] | None = None,
     schema: Schema | None = None,
 ) -> Rows:
     """Rows of `source`: a CSV, TSV, JSONL or Parquet file, a folder, or a table in memory.
@@ -46,11 +47,12 @@ def read(
 
     root : the folder against which relative media paths resolve; by default the file's own folder.
     modalities : `{column: modality}` where the reading of the data is to be overruled.
+    clean : `{column: steps}`, the cleaning steps (`rows/clean.py`) of columns; the schema keeps them.
     schema : a schema read before: the data is then read as it says, missing columns being absent throughout.
     """
     if isinstance(source, Rows):
-        if modalities or root is not None or schema not in (None, source.schema):
-            hint = "Give modalities, root and schema where the source is read first."
+        if modalities or clean or root is not None or schema not in (None, source.schema):
+            hint = "Give modalities, clean, root and schema where the source is read first."
             raise UsageError("these rows are read already", hint=hint)
         return source
     found = _open(source)
@@ -59,7 +61,7 @@ def read(
     table = _checked(found.table, where)
     if schema is None:
         stated = {name: Stated(modality) for name, modality in (modalities or {}).items()}
-        schema = infer(table, base, {**found.stated, **stated}, found.untyped)
+        schema = infer(table, base, {**found.stated, **stated}, found.untyped).cleaned(clean or {})
     table = columns.with_rows(apply(table, schema), np.arange(table.num_rows))
     if schema.ids and not columns.name_rows(table[schema.ids]):
         schema = replace(schema, ids="")

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chiasm.errors import Broken, BrokenCell, DataError, UsageError
 from chiasm.rows import arrays, columns, media
+from chiasm.rows.clean import cleaner
 from chiasm.rows.columns import ROW
 from chiasm.rows.modality import MEDIA
 from chiasm.rows.schema import Schema, apply
@@ -115,6 +116,9 @@ class Rows:
             values, row, problems = arrays.numbers(self.table[column])
         else:
             raise UsageError(f"column {column!r} holds {modality}, not numbers")
+        steps = self.schema[column].clean
+        if steps:
+            values, row, problems = arrays.cleaned((values, row, problems), cleaner(modality, steps))
         return Array(values, row, [Broken(r, column, 0, "", why) for r, why in problems])
 
     def values(self, column: str) -> list[Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow as pa
 from chiasm.checks import check_known
 from chiasm.errors import DataError
 from chiasm.rows import columns
+from chiasm.rows.clean import cleaner
 from chiasm.rows.columns import ROW
 from chiasm.rows.modality import MODALITIES
 
@@ -26,9 +27,10 @@ class Column:
     modality: str
     many: bool = False
     why: str = ""
-    clean: tuple[str, ...] = ()
+    clean: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        cleaner(self.modality, self.clean, f"column {self.name!r}")
         object.__setattr__(self, "clean", tuple(self.clean))  # JSON has lists
 
 
@@ -54,6 +56,13 @@ class Schema:
     def of(self, *modalities: str) -> list[str]:
         """The names of the columns of these modalities."""
         return [column.name for column in self.columns if column.modality in modalities]
+
+    def cleaned(self, steps: Mapping[str, Sequence[str]]) -> Schema:
+        """The same with `{column: steps}` as what cleans these columns; UsageError names a wrong one."""
+        for name in steps:
+            check_known(name, self.names, "column")
+        found = (replace(c, clean=steps[c.name]) if c.name in steps else c for c in self.columns)
+        return replace(self, columns=tuple(found))
 
     def table_lines(self) -> list[tuple[str, str, str]]:
         """(column, modality, why) for printing; "text, many" where a cell holds several."""
