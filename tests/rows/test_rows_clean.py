@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chiasm.errors import BrokenCell, UsageError
 from chiasm.rows.clean import STEPS, cleaner
+from chiasm.rows.readers import read
 from chiasm.rows.series import Series
 from chiasm.rows.signals import loudness
 from chiasm.rows.sound import Sound
@@ -38,8 +39,8 @@ def series(*channels: Any, rate: float | None = None) -> Series:
 @pytest.mark.parametrize(
     ("modality", "name", "said"),
     [
-        ("series", "detrnd", "no cleaning step called 'detrnd'.*Did you mean 'detrend'"),
-        ("image", "trim", "'trim' cleans sound"),
+        ("series", "detrnd", "no cleaning step of series called 'detrnd'.*Did you mean 'detrend'"),
+        ("image", "trim", "'trim' cleans sound, not image"),
         ("series", "detrend:3", "takes no number"),
         ("series", "clip:x", "expected a number after a colon"),
         ("series", "clip:-1", "between 0.1"),
@@ -265,3 +266,24 @@ def test_no_step_changes_what_it_is_given() -> None:
         for name in STEPS[modality]:
             clean(modality, value, name + ":20" * (name in ("rate", "resample") and modality == "series"))
         np.testing.assert_array_equal(array, before)
+
+
+# In the schema
+
+
+def test_numbers_are_cleaned_where_they_are_read() -> None:
+    rows = read({"price": [100.0, -1.0, None, math.e]}, clean={"price": ["log", "atmost:2"]})
+    found = rows.array("price")
+    np.testing.assert_allclose(found.values[:, 0], [2, 1])
+    assert found.row.tolist() == [0, 3]
+    assert [(broken.row, broken.why) for broken in found.broken] == [(1, "-1 has no logarithm")]
+    assert rows.values("price") == [100, -1, None, math.e]  # as the data says it
+    again = read({"price": [100.0]}, schema=rows.schema)
+    assert again.array("price").values.tolist() == [[2]]
+
+
+def test_a_wrong_step_names_its_column() -> None:
+    with pytest.raises(UsageError, match="column 'price': 'lower' cleans text, not number"):
+        read({"price": [1.5, 2.5]}, clean={"price": ["lower"]})
+    with pytest.raises(UsageError, match=r"no column called 'prize'.*Did you mean 'price'"):
+        read({"price": [1.5, 2.5]}, clean={"prize": ["log"]})
