@@ -32,7 +32,7 @@ AT_ONCE, BYTES = 64, 2**28
 ScoreOf = Callable[[list[Any]], Any]
 Spans = list[tuple[int, int]]
 _WORD = re.compile(f"[{CJK}]|[^\\W_{CJK}]+(?:['’-][^\\W_{CJK}]+)*")
-_SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？\n]*\s*")
+_SENTENCE = re.compile(r".+?(?:[.!?…]+(?=\s|$)|[。！？]+|\n|$)\s*", re.DOTALL)
 
 
 @dataclass(frozen=True, eq=False)
