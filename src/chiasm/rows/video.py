@@ -112,11 +112,11 @@ def _extent(container: Any, stream: Any) -> tuple[float, int]:
     pictures = [packet for packet in packets if packet.pictured]
     if not pictures:
         raise BrokenCell("video of 0 frames")
-    stated = (container.duration or 0) / av.time_base
+    usual = 1 / float(stream.average_rate or RATE)
+    stated = max((container.duration or 0) / av.time_base, stream.frames * usual)
     there = max(packet.end for packet in packets) - min(packet.start for packet in packets)
     if there < stated - max(CUT[0] * stated, CUT[1]):
         raise BrokenCell(f"video cut off: {there:.1f} of {stated:.1f} seconds are there")
-    usual = 1 / float(stream.average_rate or RATE)
     seconds = max(p.end for p in pictures) - min(p.start for p in pictures)
     check_hours(seconds, "video")
     return max(seconds, usual), len(pictures)
