@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.checks import Estimator
+from chiasm.heads.folds import held_out
 from chiasm.heads.task import KINDS, Task
 
 Floats = NDArray[np.float64]
@@ -35,6 +36,25 @@ class Head(Estimator, ABC):
 
         groups : (n,) rows of one group are never on both sides of an inner split.
         """
+
+    def cross_fit(
+        self,
+        Z: NDArray[np.float32],
+        y: NDArray[Any],
+        task: Task,
+        fold: NDArray[np.int64],
+        weights: Floats | None = None,
+        groups: NDArray[np.int64] | None = None,
+    ) -> Floats:
+        """Fit to all rows; returns (n, q) the scores that each row gets from a head like this one that did not
+        learn from its fold (n,). Rows that no other fold could teach get the prior."""
+        own = np.ones(len(y)) if weights is None else weights
+        out = np.tile(task.prior(y, weights), (len(y), 1))
+        for train, held in held_out(fold):
+            inner = None if groups is None else groups[train]
+            out[held] = self.fit(Z[train], y[train], task, own[train], inner).scores(Z[held])
+        self.fit(Z, y, task, weights, groups)
+        return out
 
     @abstractmethod
     def scores(self, Z: NDArray[np.float32]) -> Floats:

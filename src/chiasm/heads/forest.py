@@ -1,0 +1,95 @@
+"""Forest head: extremely randomised trees, kept as plain arrays."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.checks import check_matrix, check_range
+from chiasm.heads.head import Floats, Head
+from chiasm.heads.linear import check_classes
+from chiasm.heads.logistic import indicators
+from chiasm.heads.task import Task
+
+BLOCK = 2_000
+"""Rows read at a time, so that rows × trees stay small."""
+
+
+class Forest(Head):
+    """The mean of extremely randomised trees (Geurts, Ernst and Wehenkel 2006) grown by scikit-learn on the
+    target's indicators; shares of classes and labels count with one row of the prior, and as logarithms.
+
+    trees : how many.  leaf : the fewest rows of a leaf.  share : of the features looked at in a split.
+    """
+
+    def __init__(self, trees: int = 200, leaf: int = 2, share: float = 0.33, seed: int = 0) -> None:
+        self.trees = trees
+        self.leaf = leaf
+        self.share = share
+        self.seed = seed
+
+    def fit(
+        self,
+        Z: NDArray[np.float32],
+        y: NDArray[Any],
+        task: Task,
+        weights: Floats | None = None,
+        groups: NDArray[np.int64] | None = None,
+    ) -> Self:
+        """Learn from features (n, d) and coded targets."""
+        from sklearn.ensemble import ExtraTreesRegressor
+
+        self.forget()
+        check_range(self.trees, "trees", 1)
+        check_classes(task)
+        T = indicators(task, y)
+        forest = ExtraTreesRegressor(
+            self.trees, min_samples_leaf=self.leaf, max_features=self.share, random_state=self.seed
+        ).fit(check_matrix(Z, "features"), T[:, 0] if T.shape[1] == 1 else T, weights)
+        trees = [tree.tree_ for tree in forest.estimators_]
+        starts = np.cumsum([0, *(tree.node_count for tree in trees)])
+        self.roots_ = starts[:-1]
+        shift = np.repeat(self.roots_, np.diff(starts))
+        leaf = np.concatenate([tree.children_left for tree in trees]) < 0
+        self.feature_ = np.where(leaf, 0, np.concatenate([tree.feature for tree in trees]))
+        self.threshold_ = np.concatenate([tree.threshold for tree in trees])
+        # A leaf leads to itself, so that every row can walk on until the last has arrived.
+        own = np.arange(len(leaf))
+        self.left_ = np.where(leaf, own, np.concatenate([tree.children_left for tree in trees]) + shift)
+        self.right_ = np.where(leaf, own, np.concatenate([tree.children_right for tree in trees]) + shift)
+        self.value_ = np.concatenate([tree.value[:, :, 0] for tree in trees])
+        self.task_ = task.to_json()
+        self.prior_ = np.average(T, axis=0, weights=weights)
+        self.width_ = int(Z.shape[1])
+        return self
+
+    def scores(self, Z: NDArray[np.float32]) -> Floats:
+        """(n, q) of features (n, d)."""
+        self.require_fitted("value_")
+        values = np.asarray(check_matrix(Z, "features", self.width_), np.float32)
+        parts = [self._mean(values[i : i + BLOCK]) for i in range(0, len(values), BLOCK)]
+        mean = np.concatenate(parts) if parts else np.zeros((0, self.value_.shape[1]))
+        kind = Task.from_json(self.task_).kind
+        if kind in ("number", "numbers"):
+            return mean
+        mass = len(self.roots_) / 10  # trees agree, so that they count for fewer rows than there are
+        share = (mean * mass + self.prior_) / (mass + 1)
+        share = np.clip(share, 1e-6, 1 - 1e-6)
+        return np.asarray(np.log(share) - np.log1p(-share) if kind == "labels" else np.log(share))
+
+    def _mean(self, values: NDArray[np.float32]) -> Floats:
+        """(n, q) the mean of the leaves that rows (n, d) fall into."""
+        place = np.tile(self.roots_, (len(values), 1))  # (n, trees)
+        rows = np.arange(len(values))[:, None]
+        while True:
+            below = values[rows, self.feature_[place]] <= self.threshold_[place]
+            further = np.where(below, self.left_[place], self.right_[place])
+            if (further == place).all():
+                return np.asarray(self.value_[place].mean(axis=1))
+            place = further
+
+    def pull(self, Z: NDArray[np.float32], gradient: Floats) -> Floats:
+        """(n, d) zeros: scores are steps."""
+        return np.zeros((len(Z), self.width_))

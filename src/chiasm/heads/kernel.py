@@ -1,0 +1,138 @@
+"""Kernel head: ridge or logistic regression of a smooth function of few features, for some thousand rows."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from chiasm.checks import check_matrix, check_range
+from chiasm.errors import DataError
+from chiasm.heads.folds import folds
+from chiasm.heads.head import Floats, Head
+from chiasm.heads.linear import check_classes, unit_weights
+from chiasm.heads.spectral import Basis, regress
+from chiasm.heads.task import Task
+from chiasm.numerics import fix_signs, leading_eigen
+
+MOST_ROWS = 4_000
+WIDTHS = (0.5, 1.0, 2.0)
+
+
+class Kernel(Head):
+    """The mean of a Gaussian process with covariance exp(-r² / 2w²) + linear · zᵀz' / v (Rasmussen and
+    Williams 2006); noise and width are chosen by held-out error.
+
+    widths : multiples of the median distance between rows tried for w.
+    linear : share of the linear part; v is the features' total variance.
+
+    DataError where there are more than 4,000 rows, whose kernel would not fit.
+    """
+
+    points_: NDArray[np.float32]
+    coef_: Floats
+    intercept_: Floats
+    width_: float
+    variance_: float
+
+    def __init__(
+        self,
+        widths: tuple[float, ...] = WIDTHS,
+        linear: float = 0.3,
+        folds: int = 5,
+        seed: int = 0,
+    ) -> None:
+        self.widths = widths
+        self.linear = linear
+        self.folds = folds
+        self.seed = seed
+
+    def fit(
+        self,
+        Z: NDArray[np.float32],
+        y: NDArray[Any],
+        task: Task,
+        weights: Floats | None = None,
+        groups: NDArray[np.int64] | None = None,
+    ) -> Self:
+        """Learn from features (n, d) and coded targets."""
+        check_range(self.folds, "folds", 2)
+        self.cross_fit(Z, y, task, folds(y, groups, self.folds, self.seed), weights, groups)
+        return self
+
+    def cross_fit(
+        self,
+        Z: NDArray[np.float32],
+        y: NDArray[Any],
+        task: Task,
+        fold: NDArray[np.int64],
+        weights: Floats | None = None,
+        groups: NDArray[np.int64] | None = None,
+    ) -> Floats:
+        """As any head's, from one decomposition: held-out rows have a say in mean, scale and penalty alone."""
+        self.forget()
+        check_classes(task)
+        self.points_ = np.array(check_matrix(Z, "features"), np.float32)
+        if len(self.points_) > MOST_ROWS:
+            raise DataError(f"{len(self.points_):,} rows, more than {MOST_ROWS:,}", where="Kernel")
+        own = unit_weights(weights, len(self.points_))
+        median, self.variance_ = _scale(self.points_)
+        kernels, found = [], []
+        for width in self.widths:
+            self.width_ = width * median
+            kernels.append(self._kernel(self.points_))
+            found.append(_principal(kernels[-1], own))
+        chosen = regress([basis for basis, _ in found], y, task, None, fold, groups is not None)
+        self.width_ = self.widths[chosen.basis] * median
+        self.ridge_ = chosen.ridge
+        coef = found[chosen.basis][1] @ chosen.coefficients[:-1]
+        self.coef_ = coef - np.outer(own / own.sum(), coef.sum(axis=0))
+        mean = own @ kernels[chosen.basis] / own.sum()
+        self.intercept_ = chosen.coefficients[-1] - mean @ self.coef_
+        return chosen.held_out
+
+    def _kernel(self, Z: NDArray[Any]) -> Floats:
+        """(n, points) covariances with the points learned from."""
+        squares = cdist(Z, self.points_, "sqeuclidean")
+        smooth = np.exp(-0.5 / self.width_**2 * squares)
+        return np.asarray(smooth + self.linear / self.variance_ * (Z @ self.points_.T), np.float64)
+
+    def scores(self, Z: NDArray[np.float32]) -> Floats:
+        """(n, q) of features (n, d)."""
+        self.require_fitted("coef_")
+        values = check_matrix(Z, "features", self.points_.shape[1])
+        return np.asarray(self._kernel(values) @ self.coef_ + self.intercept_)
+
+    def pull(self, Z: NDArray[np.float32], gradient: Floats) -> Floats:
+        """(n, d) of a gradient by scores (n, q)."""
+        self.require_fitted("coef_")
+        along = gradient @ self.coef_.T  # (n, points)
+        squares = cdist(Z, self.points_, "sqeuclidean")
+        smooth = along * np.exp(-0.5 / self.width_**2 * squares) / self.width_**2
+        towards = smooth @ self.points_ - smooth.sum(axis=1)[:, None] * Z
+        return np.asarray(towards + self.linear / self.variance_ * (along @ self.points_))
+
+
+def _scale(points: NDArray[np.float32]) -> tuple[float, float]:
+    """The median distance between rows, of at most 500 of them, and the total variance."""
+    some = points[:: max(len(points) // 500, 1)]
+    squares = cdist(some, some, "sqeuclidean")
+    apart = squares[squares > 0]
+    return float(np.sqrt(np.median(apart))) if len(apart) else 1.0, max(
+        float(points.var(axis=0).sum()), 1e-12
+    )
+
+
+def _principal(kernel: Floats, weights: Floats) -> tuple[Basis, Floats]:
+    """The basis of a kernel (n, n) centred under weights, and the coefficients (n, r) that give it."""
+    share = weights / weights.sum()
+    centred = kernel - share @ kernel - (kernel @ share)[:, None] + share @ kernel @ share
+    root = np.sqrt(weights)[:, None]
+    squares, vectors = leading_eigen(centred * root * root.T, len(kernel))
+    kept = max(int((squares > 1e-8 * squares[0]).sum()), 1)
+    squares = np.maximum(squares[:kept].astype(np.float64), 1e-30)
+    vectors = vectors[:, :kept] * fix_signs(vectors[:, :kept])
+    dual = root * vectors / np.sqrt(squares)
+    return Basis(np.asarray(centred @ dual), np.asarray(squares), weights), np.asarray(dual)
