@@ -19,7 +19,7 @@ def binary(p):
 
 @pytest.fixture
 def world():
-    """A weak `note`; `photo` decides, `echo` repeats the note, `noise` says nothing, `scan` was never seen."""
+    """A weak `note`; `photo` decides, `echo` repeats the note, `noise` says nothing, `scan` is unseen."""
     rng = np.random.default_rng(0)
     n = 600
     y = rng.integers(0, 2, n)
