@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from chiasm import storage
 from chiasm.errors import DataError, NotFitted, ShapeError, UsageError
 from chiasm.heads.forecast import Forecast
 
@@ -18,9 +21,8 @@ def waves(steps: int = 600) -> np.ndarray:
     rng = np.random.default_rng(0)
     hour = np.arange(steps) % 24
     height = np.repeat(rng.normal(size=steps // 24), 24)
-    return (np.where(hour > 12, 3.0, 0.0) + height + 0.05 * rng.normal(size=steps))[:, None] * np.array(
-        [1.0, 9.0]
-    )
+    one = np.where(hour > 12, 3.0, 0.0) + height + 0.05 * rng.normal(size=steps)
+    return one[:, None] * np.array([1.0, 9.0])
 
 
 def follower(steps: int = 500) -> np.ndarray:
@@ -89,10 +91,11 @@ def test_missing_readings_are_left_out_and_a_silent_channel_is_not_guessed() -> 
     assert np.isnan(ahead[0, 1])
 
 
-def test_state_is_arrays_and_says_the_same_again() -> None:
+def test_state_is_arrays_and_says_the_same_again(tmp_path: Path) -> None:
     series = waves()
     model = fast(season=24).fit(series)
-    again = fast(season=24).restore(model.state())
+    storage.write_tree(tmp_path, "forecast", model.state())
+    again = fast(season=24).restore(storage.read_tree(tmp_path, "forecast"))
     assert np.array_equal(again.predict(series), model.predict(series))
     assert np.array_equal(fast(season=24).fit(series).predict(series), model.predict(series))
 

@@ -91,7 +91,7 @@ class Forecast(Estimator):
         self.report_ = {name: _rms(error, (0, 2)).tolist() for name, error in errors.items()}
         self.kept_ = min(self.report_, key=lambda name: float(np.mean(np.square(self.report_[name]))))
         self._learn(series, graph, known, [self.kept_])
-        unit = self.scale_ if not self.shared else np.ones(1)
+        unit = np.ones(1) if self.shared else trial.scale_
         self.half_ = _quantile(np.abs(errors[self.kept_]), self.coverage) * unit
         return self
 
@@ -104,7 +104,8 @@ class Forecast(Estimator):
         history = self._checked(history)
         if known is not None:
             known = _series(known, len(history) + self.horizon)
-        return self._forecast(self.kept_, self._lags(history, known), np.array([len(history) - 1]))[0]
+        last = np.array([len(history) - 1])
+        return np.asarray(self._forecast(self.kept_, self._lags(history, known), last)[0])
 
     def intervals(self, history: NDArray[Any], *, known: NDArray[Any] | None = None) -> Floats:
         """(horizon, c, 2) low and high ends around `predict`: the stated share of the errors on the latest
@@ -280,7 +281,7 @@ def _units(series: Floats, shared: bool) -> tuple[Floats, Floats]:
 
 
 def _rms(errors: Floats, axes: tuple[int, ...]) -> Floats:
-    return np.sqrt(np.nanmean(np.square(errors), axis=axes))
+    return np.asarray(np.sqrt(np.nanmean(np.square(errors), axis=axes)), np.float64)
 
 
 def _pooled(found: list[float]) -> float:
