@@ -71,7 +71,8 @@ def test_every_line_is_scored_on_the_rows_it_has():
 def test_evidence_that_adds_up_helps():
     outcome = judged(strength=(1.5, 1.5))
     assert all(one.gain.low > 0 for one in outcome.gains)
-    assert outcome.verdicts[0].startswith("Fusion helps: closest is ")
+    assert outcome.verdicts[1].startswith("Fusion helps: closest is ")
+    assert outcome.verdicts[0].startswith("No modality is in all rows: notes alone can answer 3")
     assert {one.name: one.gain.low > 0 for one in outcome.added} == {"notes": True, "photo": True}
 
 
@@ -196,7 +197,7 @@ def test_the_table_is_a_page_a_person_reads():
         "notes alone",
         "always the",
         "given notes +",
-        "Fusion",
+        "No modality is in all rows: notes alone",
     ):
         assert word in text
 
@@ -205,9 +206,9 @@ def test_a_document_survives_and_another_is_refused():
     outcome = judged()
     document = json.loads(json.dumps(outcome.to_json(), allow_nan=False))
     assert Outcome.from_json(document) == outcome
-    with pytest.raises(DataError, match="not an outcome"):
+    with pytest.raises(DataError, match="outcome: not the document"):
         Outcome.from_json({**document, "rows": "many"})
-    with pytest.raises(DataError, match="not an outcome"):
+    with pytest.raises(DataError, match="outcome: not the document"):
         Outcome.from_json({"target": "x"})
 
 

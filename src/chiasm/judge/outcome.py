@@ -172,7 +172,7 @@ def read_document(kind: type, document: Mapping[str, Any], where: str) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"not an {where} ({place}: {first['msg']})", where=where) from error
+        raise DataError(f"not the document it should be ({place}: {first['msg']})", where=where) from error
 
 
 def shown(value: float, share: bool) -> str:
@@ -181,7 +181,7 @@ def shown(value: float, share: bool) -> str:
         return "–"
     if share:
         return f"{100 * value:.1f}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{round(value, 4):.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{round(value, 4) + 0.0:.3g}"
 
 
 def signed(value: float, share: bool) -> str:

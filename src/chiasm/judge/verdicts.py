@@ -53,7 +53,11 @@ def _fusion(outcome: Outcome) -> list[str]:
         for one in outcome.gains
         if one is not rival and one.gain.high < 0
     ]
-    if not said and all(one.gain.low > 0 for one in outcome.gains):
+    if rival is None and not said:
+        most = max(outcome.gains, key=lambda one: one.rows)
+        counts = f"{most.name} alone can answer {most.rows:,} of {outcome.rows:,} rows"
+        said.append(f"No modality is in all rows: {counts}, fusion {outcome.rows - outcome.unanswered:,}.")
+    if all(one.gain.low > 0 for one in outcome.gains):
         closest = min(outcome.gains, key=_nearest)
         said.append(f"Fusion helps: closest is {closest.name} alone{_by(outcome, closest.gain)}.")
     return said
