@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import clone
+from videos import moving, tone, video
 
 import chiasm.encode
 from chiasm.encode.call import Function
 from chiasm.encode.encoder import Encoder
 from chiasm.errors import DataError
 from chiasm.rows.media import Sound
+from chiasm.rows.video import decode_video
 
 RNG = np.random.default_rng(0)
 N = 12
@@ -33,6 +35,8 @@ CELLS: dict[str, Any] = {
     "vector": RNG.normal(size=(N, 5)).astype(np.float32),
     "number": RNG.normal(size=(N, 1)).astype(np.float32),
     "category": [f"kind {i % 3}" for i in range(N)],
+    "video": [decode_video(video(moving(1 + i, (i % 3, 2)), sound=tone(100 + 90 * i))) for i in range(N)],
+    "table": [{"age": float(i), "kind": "ab"[i % 2]} if i % 5 else {"kind": "a"} for i in range(N)],
 }
 
 

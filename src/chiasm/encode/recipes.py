@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import skew
 
 from chiasm.errors import DataError
 
@@ -61,9 +60,16 @@ def _learn_number(values: Sequence[float], robust: bool) -> Recipe:
     """Centre and spread, of the logarithms where those are by far less skewed."""
     numbers = np.asarray(values, np.float64)
     lowest = float(numbers.min())
-    logs = bool(lowest > 0 and skew(numbers) > max(SKEWED, 2 * abs(skew(np.log(numbers)))))
+    logs = bool(lowest > 0 and _skewness(numbers) > max(SKEWED, 2 * abs(_skewness(np.log(numbers)))))
     standard = _standard(np.log(numbers) if logs else numbers, robust)
     return {"kind": "number", "log": logs, "lowest": lowest, **standard}
+
+
+def _skewness(numbers: Floats) -> float:
+    """The mean cube of the deviations from the mean, in standard deviations; 0 where nothing varies."""
+    deviation = numbers - numbers.mean()
+    spread = numbers.std()
+    return float(np.mean((deviation / spread) ** 3)) if spread > 0 else 0.0
 
 
 def _standard(numbers: Floats, robust: bool) -> Recipe:

@@ -109,10 +109,10 @@ class Table(Encoder):
         found = _by_column(described)
         self.columns_ = {c: learn(c, values, **self.get_params()) for c, (_, values) in sorted(found.items())}
         self.gaps_ = [c for c in self.columns_ if len(found[c][0]) < len(described)]
-        stops = np.cumsum([recipe["width"] + (c in self.gaps_) for c, recipe in self.columns_.items()])
-        starts = [0, *stops[:-1].tolist()]
-        self.blocks_ = {c: [a, b] for c, a, b in zip(self.columns_, starts, stops.tolist(), strict=True)}
-        self.width_ = max(1, int(stops[-1]))  # where nothing varies, one feature that is 0
+        widths = [recipe["width"] + (c in self.gaps_) for c, recipe in self.columns_.items()]
+        edges = np.cumsum([0, *widths]).tolist()
+        self.blocks_ = {c: [a, b] for c, a, b in zip(self.columns_, edges, edges[1:], strict=False)}
+        self.width_ = max(1, edges[-1])  # where nothing varies, one feature that is 0
         return self
 
     def transform(self, described: Descriptions) -> NDArray[np.float32]:
