@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.checks import check_range
-from chiasm.encode.features import Features
 from chiasm.fuse.fusion import Columns, Floats, Fusion, means_of, present
 from chiasm.fuse.patterns import Pattern, patterns_to_learn, rows_by_pattern
+from chiasm.fuse.singles import HEADS, learn_singles, pulled, single_scores
 from chiasm.fuse.stack import conditional, gaussian, logistic_stack
-from chiasm.heads.folds import folds, held_out
-from chiasm.heads.head import Head
 from chiasm.heads.logistic import indicators
-from chiasm.heads.names import Record, head_class, record, revive
-from chiasm.heads.task import Task
+from chiasm.heads.names import Record
 
 
 class Late(Fusion):
     """Scores of single modalities, joined by weights learned from their scores of held-out rows.
 
-    head : the head of every column: linear, forest, kernel, or best, which chooses among them.
+    heads : tried for every column (linear, kernel, forest); the one with the least held-out loss is kept.
     folds : inner folds, of groups where there are any.
 
     A row with one modality gets that modality's calibrated head: `scores({column: f})` is the single model.
@@ -35,8 +32,8 @@ class Late(Fusion):
     columns_: list[str]
     stack_: dict[str, Any]
 
-    def __init__(self, head: str = "linear", folds: int = 5, seed: int = 0) -> None:
-        self.head = head
+    def __init__(self, heads: Sequence[str] = HEADS, folds: int = 5, seed: int = 0) -> None:
+        self.heads = heads
         self.folds = folds
         self.seed = seed
 
@@ -45,13 +42,9 @@ class Late(Fusion):
     ) -> None:
         check_range(self.folds, "folds", 2)
         task = self.task
-        own = np.ones(len(y)) if weights is None else weights
-        S = held_out_scores(columns, y, task, self._new, folds(y, groups, self.folds, self.seed), groups, own)
         self.columns_ = list(columns)
-        self.heads_ = {}
-        for c, f in columns.items():
-            inner = None if groups is None else groups[f.row]
-            self.heads_[c] = record(self._new().fit(f.values, y[f.row], task, own[f.row], inner))
+        self.heads_, S = learn_singles(columns, y, task, self.heads, self.folds, self.seed, groups, weights)
+        own = np.ones(len(y)) if weights is None else weights
         if task.is_number:
             self.stack_ = gaussian(S, y, own)
             return
@@ -59,9 +52,6 @@ class Late(Fusion):
             S, indicators(task, y), task, self.base_, own, patterns_to_learn(present(columns))
         )
         self.stack_ = {_key(p): {"weights": a, "bias": b} for p, (a, b) in learned.items()}
-
-    def _new(self) -> Head:
-        return head_class(self.head)(seed=self.seed)
 
     def _joined(self, pattern: Pattern) -> tuple[Floats, Floats]:
         """Weights (m', q) and intercept (q,) of the scores of a pattern."""
@@ -74,14 +64,12 @@ class Late(Fusion):
         return weights, self.base_ * (1 - a.sum()) + bias
 
     def _score(self, columns: Columns) -> Floats:
-        heads = {c: revive(self.heads_[c]) for c in columns}
-        singles = {c: spread(heads[c].scores(f.values), f) for c, f in columns.items()}
+        singles = single_scores(self.heads_, columns)
         out = np.full((next(iter(columns.values())).n, len(self.base_)), np.nan)
         for names, rows, weights, intercept in self._parts(columns):
-            total = np.repeat(intercept[None], len(rows), axis=0)
+            out[rows] = intercept
             for c, weight in zip(names, weights, strict=True):
-                total += weight * singles[c][rows]
-            out[rows] = total
+                out[rows] += weight * singles[c][rows]
         return out
 
     def pull(self, X: Mapping[str, Any], gradient: Floats) -> dict[str, Floats]:
@@ -91,11 +79,7 @@ class Late(Fusion):
         for names, rows, weights, _ in self._parts(columns):
             for c, weight in zip(names, weights, strict=True):
                 carried[c][rows] = weight * gradient[rows]
-        out = {}
-        for c, f in columns.items():
-            out[c] = np.zeros((f.n, f.width))
-            out[c][f.row] = revive(self.heads_[c]).pull(f.values, carried[c][f.row])
-        return out
+        return pulled(self.heads_, columns, carried)
 
     def _parts(self, columns: Columns) -> list[tuple[list[str], NDArray[np.int64], Floats, Floats]]:
         """(columns, rows, weights (m', q), intercept (q,)) of every pattern there is."""
@@ -106,37 +90,6 @@ class Late(Fusion):
             weights, intercept = self._joined(tuple(place[i] for i in pattern))
             out.append(([names[i] for i in pattern], rows, weights, intercept))
         return out
-
-
-def held_out_scores(
-    columns: Columns,
-    y: NDArray[Any],
-    task: Task,
-    new: Any,
-    fold: NDArray[np.int64],
-    groups: NDArray[np.int64] | None,
-    weights: Floats,
-) -> Floats:
-    """(m, n, q) scores of each column's rows by a head that did not learn from their fold; NaN where absent.
-
-    Where a column has rows in one fold only, its head has nothing to learn from: those get the prior.
-    """
-    out = np.full((len(columns), len(y), task.outputs), np.nan)
-    for one, f in zip(out, columns.values(), strict=True):
-        one[f.row] = task.prior(y[f.row], weights[f.row])
-        for train, held in held_out(fold[f.row]):
-            rows = f.row[train]
-            inner = None if groups is None else groups[rows]
-            head = new().fit(f.values[train], y[rows], task, weights[rows], inner)
-            one[f.row[held]] = head.scores(f.values[held])
-    return out
-
-
-def spread(scores: Floats, f: Features) -> Floats:
-    """(n, q) of the scores of the rows present; NaN elsewhere."""
-    out = np.full((f.n, scores.shape[1]), np.nan)
-    out[f.row] = scores
-    return out
 
 
 def _key(pattern: Pattern) -> str:

@@ -71,7 +71,7 @@ class Kernel(Head):
         weights: Floats | None = None,
         groups: NDArray[np.int64] | None = None,
     ) -> Floats:
-        """As any head's, from one decomposition: held-out rows have a say in mean, scale and penalty alone."""
+        """As any head's, by one decomposition: held-out rows have a say in mean, scale and penalty alone."""
         self.forget()
         check_classes(task)
         self.points_ = np.array(check_matrix(Z, "features"), np.float32)
@@ -97,7 +97,8 @@ class Kernel(Head):
         """(n, points) covariances with the points learned from."""
         squares = cdist(Z, self.points_, "sqeuclidean")
         smooth = np.exp(-0.5 / self.width_**2 * squares)
-        return np.asarray(smooth + self.linear / self.variance_ * (Z @ self.points_.T), np.float64)
+        straight = np.asarray(Z, np.float64) @ self.points_.T.astype(np.float64)
+        return np.asarray(smooth + self.linear / self.variance_ * straight, np.float64)
 
     def scores(self, Z: NDArray[np.float32]) -> Floats:
         """(n, q) of features (n, d)."""

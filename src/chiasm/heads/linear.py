@@ -20,8 +20,8 @@ MOST_CLASSES = 1_000
 
 
 class Linear(Head):
-    """Scores linear in the features. Held-out error chooses the penalty, and with it whether features count as
-    they are or at unit variance.
+    """Scores linear in the features. Held-out error chooses the penalty, and with it whether features count
+    as they are or at unit variance.
 
     ridge : the penalty as a share of the largest eigenvalue of the features' scatter; None chooses it.
     folds : inner folds.
@@ -62,7 +62,7 @@ class Linear(Head):
         weights: Floats | None = None,
         groups: NDArray[np.int64] | None = None,
     ) -> Floats:
-        """As any head's, from one decomposition: held-out rows have a say in mean, scale and penalty alone."""
+        """As any head's, by one decomposition: held-out rows have a say in mean, scale and penalty alone."""
         self.forget()
         check_classes(task)
         values = np.asarray(check_matrix(Z, "features"), np.float64)

@@ -24,14 +24,8 @@ def indicators(task: Task, y: NDArray[Any]) -> Floats:
     return np.eye(task.outputs)[y] if task.kind in ("classes", "order") else np.asarray(y, np.float64)
 
 
-def log_loss(task: Task, scores: Floats, T: Floats, weights: Floats) -> float:
-    """The weighted mean over rows of the loss of scores (n, q) for indicators T (n, q): cross-entropy,
-    or half the squared error of numbers."""
-    return float(np.average(row_losses(task, scores, T), weights=weights))
-
-
 def row_losses(task: Task, scores: Floats, T: Floats) -> Floats:
-    """(n,) the loss of each row."""
+    """(n,) what scores (n, q) cost for indicators T (n, q): cross-entropy, half the squared error of numbers."""
     if task.is_number:
         each = 0.5 * np.square(scores - T)
     elif task.kind == "labels":

@@ -13,7 +13,6 @@ HEADS = {
     "linear": "chiasm.heads.linear:Linear",
     "forest": "chiasm.heads.forest:Forest",
     "kernel": "chiasm.heads.kernel:Kernel",
-    "best": "chiasm.heads.best:Best",
 }
 Record = dict[str, Any]
 

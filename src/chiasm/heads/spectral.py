@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.heads.folds import held_out
-from chiasm.heads.logistic import indicators, log_loss, logistic
+from chiasm.heads.logistic import indicators, logistic, row_losses
 from chiasm.heads.task import Task
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 GRID = 10.0 ** np.arange(-5, 3.01, 0.5)
 """Penalties tried, as shares of the largest eigenvalue."""
-AROUND = 10.0 ** np.arange(1.5, -1.51, -0.5)
-"""Penalties tried for classes, as multiples of the closed form's, strongest first."""
+STRONG_FIRST = 10.0 ** np.arange(0.5, -4.01, -0.5)
+"""Penalties tried for classes, as such shares."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class Basis:
 
 @dataclass(frozen=True)
 class Regression:
-    """What `regress` chose: the place of its basis, the coefficients (r + 1, q), the penalty, and scores (n, q)
-    of rows held out."""
+    """What `regress` chose: the place of its basis, the coefficients (r + 1, q), the penalty, and scores
+    (n, q) of rows held out."""
 
     basis: int
     coefficients: Floats
@@ -87,9 +87,9 @@ def regress(
     fold: Ints,
     grouped: bool,
 ) -> Regression:
-    """The basis and penalty with the least held-out squared error of the target's indicators, leave-one-out or,
-    where folds (n,) are `grouped`, leave-one-fold-out; for classes and labels then a logistic regression with
-    a penalty near that one, chosen by the log loss of the folds. A given `ridge` is kept.
+    """The basis and penalty with the least held-out squared error of the target's indicators, leave-one-out
+    or, where folds (n,) are `grouped`, leave-one-fold-out; for classes and labels then a logistic regression in
+    that basis, its penalty chosen by the log loss of the folds. A given `ridge` is kept.
     """
     T = indicators(task, y)
     tried = GRID if ridge is None else np.array([ridge])
@@ -102,28 +102,36 @@ def regress(
         return Regression(int(best), basis.solve(T, share), share, held)
     # The log loss bends by p (1 - p) where the squared error bends by 1.
     unit = basis.top * max(float((T.mean(axis=0) * (1 - T.mean(axis=0))).mean()), 0.01)
-    times, held = _best_near(basis, T, task, share * unit, AROUND if ridge is None else AROUND[3:4], fold)
-    W = logistic(basis.coordinates, T, basis.weights, times * share * unit, task.kind == "labels")
-    return Regression(int(best), W, times * share, held)
+    share, held = _strongest(basis, T, task, unit, STRONG_FIRST if ridge is None else tried, fold)
+    W = logistic(basis.coordinates, T, basis.weights, share * unit, task.kind == "labels")
+    return Regression(int(best), W, share, held)
 
 
-def _best_near(
-    basis: Basis, T: Floats, task: Task, ridge: float, multiples: Floats, fold: Ints
+def _strongest(
+    basis: Basis, T: Floats, task: Task, unit: float, tried: Floats, fold: Ints
 ) -> tuple[float, Floats]:
-    """The multiple of a penalty with the least held-out log loss, tried from strong to weak until it rises, and
-    its scores of the rows held out."""
-    P, w = basis.coordinates, basis.weights
+    """The strongest penalty whose held-out log loss is within a standard error of the least, and its scores
+    of the rows held out.
+
+    Tried from strong to weak until the loss rises. The least itself would jump from sample to sample where
+    rows are few, and the scale of the scores with it (the rule of Breiman et al. 1984).
+    """
     parts = list(held_out(fold))
     warm: list[Floats | None] = [None] * len(parts)
-    best, least, kept = 1.0, np.inf, np.zeros_like(T)
-    for times in multiples if parts else ():
-        scores = np.zeros_like(T)
+    scores: list[Floats] = []
+    losses: list[Floats] = []
+    for share in tried if parts else ():
+        found = np.zeros_like(T)
         for i, (train, held) in enumerate(parts):
-            W = logistic(P[train], T[train], w[train], times * ridge, task.kind == "labels", warm[i])
-            warm[i] = W
-            scores[held] = P[held] @ W[:-1] + W[-1]
-        loss = log_loss(task, scores, T, w)
-        if loss >= least:
+            P, w = basis.coordinates[train], basis.weights[train]
+            warm[i] = W = logistic(P, T[train], w, share * unit, task.kind == "labels", warm[i])
+            found[held] = basis.coordinates[held] @ W[:-1] + W[-1]
+        scores.append(found)
+        losses.append(basis.weights * row_losses(task, found, T))
+        if losses[-1].mean() > min(loss.mean() for loss in losses):
             break
-        best, least, kept = float(times), loss, scores
-    return best, kept
+    if not losses:
+        return float(tried[0]), np.zeros_like(T)
+    least = min(losses, key=np.mean)
+    near = [np.mean(loss - least) <= np.std(loss - least) / np.sqrt(len(T)) for loss in losses]
+    return float(tried[near.index(True)]), scores[near.index(True)]
