@@ -127,6 +127,24 @@ def test_zones_are_told_apart() -> None:
 # The whole
 
 
+def test_what_is_absent_is_what_the_others_let_expect_where_asked() -> None:
+    """Length in two units beside a colour that tells nothing; one row in four lacks the second."""
+    sizes = np.random.default_rng(0).normal(0, 1, 400)
+    full = [{"cm": size, "inch": size / 2.54, "hue": "rg"[i % 2]} for i, size in enumerate(sizes)]
+    gaps = [{c: v for c, v in cell.items() if c != "inch" or i % 4} for i, cell in enumerate(full)]
+    asked, plain = fitted(gaps, expected=True), fitted(gaps)
+    start, stop = asked.blocks_["inch"]
+    whole, found = (np.array(coded(asked, *cells))[::4, start] for cells in (full, gaps))
+    np.testing.assert_allclose(found, whole, atol=0.3)
+    assert np.corrcoef(found, whole)[0, 1] > 0.99
+    assert np.array(coded(asked, *gaps))[::4, stop - 1].all()  # and it still says that it is absent
+    assert not np.array(coded(plain, *gaps))[::4, start].any()
+    assert coded(asked, full[1]) == coded(plain, full[1])
+    assert coded(asked, {"inch": 0.3, "hue": "r"}) == coded(
+        plain, {"inch": 0.3, "hue": "r"}
+    )  # cm had no gaps
+
+
 def test_constant_columns_give_nothing() -> None:
     encoder = fitted([{"a": 7, "b": "x", "c": i, "t": date(2024, 1, 1)} for i in range(3)])
     assert encoder.blocks_ == {"a": [0, 0], "b": [0, 0], "c": [0, 1], "t": [1, 1]}
@@ -155,9 +173,9 @@ def test_stored_state_gives_the_same_bits(tmp_path: Path) -> None:
         {"k": "b", "t": date(2024, 3, 2)},
         {"n": 9.0, "k": "a"},
     ]
-    encoder = fitted(cells)
+    encoder = fitted(cells, expected=True)
     write_tree(tmp_path, "table", encoder.state())
-    restored = Table().restore(read_tree(tmp_path, "table"))
+    restored = Table(expected=True).restore(read_tree(tmp_path, "table"))
     assert coded(restored, *cells, {"k": "new"}) == coded(encoder, *cells, {"k": "new"})
     assert restored.blocks_ == encoder.blocks_
 
@@ -172,15 +190,17 @@ values = st.fixed_dictionaries(
 )
 
 
-@given(st.lists(values, min_size=1, max_size=12), st.lists(values, min_size=1, max_size=6))
+@given(st.lists(values, min_size=1, max_size=12), st.lists(values, min_size=1, max_size=6), st.booleans())
 @settings(deadline=None)
-def test_features_are_finite_and_rows_have_no_say_in_each_other(train: Cells, test: Cells) -> None:
-    encoder = fitted(train)
+def test_features_are_finite_and_rows_have_no_say_in_each_other(
+    train: Cells, test: Cells, expected: bool
+) -> None:
+    encoder = fitted(train, expected=expected)
     found = encoder.transform(encoder.describe(test))
     assert found.shape == (len(test), encoder.width_)
     assert np.isfinite(found).all()
     for i, cell in enumerate(test):
-        np.testing.assert_array_equal(encoder.transform(encoder.describe([cell]))[0], found[i])
+        np.testing.assert_allclose(encoder.transform(encoder.describe([cell]))[0], found[i], atol=1e-5)
 
 
 # Rows

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from chiasm.checks import check_matrix, check_range
 from chiasm.encode.encoder import Descriptions, Encoder, check_cells
+from chiasm.encode.expect import Blocks, fill, learn_expected
 from chiasm.encode.recipes import Recipe, code, learn
 from chiasm.errors import DataError
 
@@ -79,9 +80,11 @@ class Table(Encoder):
     rare : categories of fewer training rows are taken together as one; 1 leaves each on its own.
     most : categories kept for one column, the commonest.
     robust : median and quartiles tell the spread of numbers, not mean and standard deviation.
+    expected : an absent value is what the row's other columns let expect, where values were absent in
+        training too.
 
-    An absent value is 0 in each of its column's features, the mean of the training rows; one feature more
-    is then 1, where values were absent in training too.
+    An absent value is 0 in each of its column's features, the mean of the training rows, or what is
+    expected; one feature more is then 1, where values were absent in training too.
     """
 
     modality: ClassVar[str] = "table"
@@ -90,11 +93,13 @@ class Table(Encoder):
     columns_: dict[str, Recipe]  # the recipe of each column
     gaps_: list[str]  # columns with a feature that says absent, the last of its block
     blocks_: dict[str, list[int]]  # [start, stop] of each column's features
+    weights_: NDArray[np.float64]  # (d, d) by which values expect absent ones
 
-    def __init__(self, rare: int = 1, most: int = 1000, robust: bool = False) -> None:
+    def __init__(self, rare: int = 1, most: int = 1000, robust: bool = False, expected: bool = False) -> None:
         self.rare = rare
         self.most = most
         self.robust = robust
+        self.expected = expected
 
     def describe(self, cells: Sequence[Mapping[str, Any]]) -> Cells:
         """The cells with float, str and datetime64 alone; DataError names what is none of them."""
@@ -107,27 +112,44 @@ class Table(Encoder):
         check_range(self.most, "most", 1)
         self.forget()
         found = _by_column(described)
-        self.columns_ = {c: learn(c, values, **self.get_params()) for c, (_, values) in sorted(found.items())}
+        self.columns_ = {
+            c: learn(c, v, rare=self.rare, most=self.most, robust=self.robust)
+            for c, (_, v) in sorted(found.items())
+        }
         self.gaps_ = [c for c in self.columns_ if len(found[c][0]) < len(described)]
         widths = [recipe["width"] + (c in self.gaps_) for c, recipe in self.columns_.items()]
         edges = np.cumsum([0, *widths]).tolist()
         self.blocks_ = {c: [a, b] for c, a, b in zip(self.columns_, edges, edges[1:], strict=False)}
         self.width_ = max(1, edges[-1])  # where nothing varies, one feature that is 0
+        if self.expected and self.gaps_:
+            self.weights_ = learn_expected(*self._coded(described))
         return self
 
     def transform(self, described: Descriptions) -> NDArray[np.float32]:
         """(n, d) of cells; columns that were not learned have no say."""
         self.require_fitted("columns_")
-        out = np.zeros((len(described), self.width_), np.float32)
-        found = _by_column(described)
-        for column, (start, stop) in self.blocks_.items():
-            row, values = found.get(column, ([], []))
-            recipe = self.columns_[column]
-            out[row, start : start + recipe["width"]] = code(column, recipe, values)
+        values, blocks, absent = self._coded(described)
+        if hasattr(self, "weights_"):
+            values = fill(values, blocks, absent, self.weights_)
+        for column, gone in zip(self.columns_, absent.T, strict=True):
             if column in self.gaps_:
-                out[:, stop - 1] = 1.0
-                out[row, stop - 1] = 0.0
-        return out
+                values[:, self.blocks_[column][1] - 1] = gone
+        return values.astype(np.float32)
+
+    def _coded(self, described: Descriptions) -> tuple[NDArray[np.float64], Blocks, NDArray[np.bool_]]:
+        """Values (n, d), 0 where absent, the blocks of values in them, and absent (n, columns)."""
+        values = np.zeros((len(described), self.width_))
+        absent = np.ones((len(described), len(self.columns_)), bool)
+        found = _by_column(described)
+        starts = [start for start, _ in self.blocks_.values()]
+        blocks = [(a, a + r["width"]) for a, r in zip(starts, self.columns_.values(), strict=True)]
+        for (column, recipe), (start, stop), gone in zip(
+            self.columns_.items(), blocks, absent.T, strict=True
+        ):
+            row, cells = found.get(column, ([], []))
+            values[row, start:stop] = code(column, recipe, cells)
+            gone[row] = False
+        return values, blocks, absent
 
 
 def _plain_cell(cell: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
