@@ -54,11 +54,26 @@ def as_csv(folder: Path, cells: list[str], name: str = "x") -> Any:
         ([[1, 2], [3, 4], [5]], "vector"),
         (["[0.1, 0.2]", "[1, 2]", "[3"], "vector"),
         ([np.zeros(4, np.float16), np.ones(4, np.float16)], "vector"),
-        ([[1.0] * k for k in range(1, 20)], "name"),  # a series is no vector
+        ([[1.0] * k for k in range(1, 20)], "series"),
+        ([np.zeros((3, 2)), None, np.ones((4, 2), np.float32)], "series"),
+        ([[[1, 2], [3, 4]], [[5, 6]]], "series"),
+        (["[[1, 2], [3, 4]]", "[[5, 6]]"], "series"),
+        (["a.npy", "b.npy"], "series"),
+        (["a.mp4", "b.MOV", "c.webm"], "video"),
+        ([b"\0\0\0\x18ftypisom", b"\x1a\x45\xdf\xa3", b"RIFF....AVI "], "video"),
+        ([b"\0\0\0\x18ftypM4A "], "sound"),
         ([1, 2, 3], "number"),
         ([1.5, None, float("nan")], "number"),
         ([True, False, None], "category"),
-        ([datetime.date(2024, 1, 1), datetime.date(2024, 1, 2)], "category"),
+        ([datetime.date(2024, 1, 1), datetime.date(2024, 1, 2)], "date"),
+        ([datetime.datetime(2024, 1, 1, 12, tzinfo=datetime.UTC), None], "date"),
+        (["2024/03/01", "2024/3/2"], "date"),
+        (["13.03.2024", "02.03.2024 12:30"], "date"),
+        (["03/14/2024", "03/02/2024"], "date"),
+        (["13.03.2024", "03.14.2024"], "name"),  # which comes first?
+        (["01.03.2024", "02.03.2024"], "name"),
+        (["2024-01-02"] * 19 + ["soon"], "date"),
+        (["2024-01-02"] * 18 + ["soon", "later"], "category"),
         (["cat", "dog", "cat", "dog"], "category"),
         (["94501", "94501", "10001", "10001"], "category"),  # zip codes
         (["red fox", "grey wolf"] * 5, "category"),
@@ -121,7 +136,7 @@ def test_strings_of_a_csv(cells: list[str], expected: str, tmp_path: Path) -> No
 )
 def test_dates_of_a_csv(cells: list[str], dates: bool, tmp_path: Path) -> None:
     column = as_csv(tmp_path, cells)
-    assert ((column.modality, column.why) == ("category", "dates")) == dates
+    assert ((column.modality, column.why) == ("date", "dates")) == dates
     assert dates or column.modality == "name"
 
 

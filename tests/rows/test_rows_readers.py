@@ -22,7 +22,7 @@ from PIL import Image
 
 from chiasm import read
 from chiasm.errors import ChiasmError, DataError, UsageError
-from chiasm.rows.modality import sniff
+from chiasm.rows.modality import MODALITIES, sniff
 from chiasm.rows.rows import Rows
 
 TEXTS = ["a dog barks, loudly", 'she said "no" twice', "two\nlines here, really", "狗在叫，猫在睡觉", None]
@@ -205,7 +205,7 @@ def test_values_of_several_types_lose_nothing() -> None:
     assert [b.row for b in half.inspect()["a"].broken] == [1]
 
 
-@pytest.mark.parametrize("stated", [None, "text", "image", "sound", "vector", "category", "number", "name"])
+@pytest.mark.parametrize("stated", [None, *MODALITIES])
 def test_every_arrow_type_can_be_read_as_anything(stated: str | None) -> None:
     kinds: list[Any] = [
         *(pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.binary(2), pa.binary_view()),

@@ -49,7 +49,8 @@ GOLDEN = {
         "image": "image_frontal image_bedroom image_bathroom image_kitchen",
     },
     "utd_mhad/inertial_skeleton": {
-        "name": "key inertial skeleton",
+        "name": "key",
+        "series": "inertial skeleton",
         "number": "action subject trial n_inertial n_frames n_depth_frames",
         "category": "split",
     },

@@ -1,14 +1,16 @@
 """How a column is stored once its modality is known, and how single cells come out of it.
 
-text: large_string, or lists of it (large_binary where bytes are no UTF-8) · image, sound: struct<bytes, path>
-or lists of it · vector: lists of numbers, or strings holding JSON lists · number: int64 or float64 (strings
-where some do not parse) · category, name: large_string.
+text: large_string, or lists of it (large_binary where bytes are no UTF-8) · image, sound, video:
+struct<bytes, path> or lists of it · series: lists, nested or not, or struct<bytes, path> · vector: lists of
+numbers, or strings holding JSON lists · number: int64 or float64, date: timestamp[us] (strings where some do
+not parse) · category, name: large_string.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from chiasm.checks import expanded
+from chiasm.rows import dates
+from chiasm.rows.modality import MEDIA
 
 if TYPE_CHECKING:
     from chiasm.rows.schema import Column
@@ -65,6 +69,11 @@ def is_reference(kind: pa.DataType) -> bool:
     return bool(fields) and all(pa.types.is_null(of) or holds[name](of) for name, of in fields.items())
 
 
+def is_referring(kind: pa.DataType) -> bool:
+    """Whether cells are references or lists of them, as `conform` stores media."""
+    return bool((kind.value_type if is_list(kind) else kind) == REFERENCE)
+
+
 # Storing
 
 
@@ -82,14 +91,18 @@ def common(data: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def conform(data: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
     """The column in the storage of its modality."""
-    if column.modality in ("image", "sound"):
+    if column.modality in MEDIA:
         return _media(data, column.many)
+    if column.modality == "series":
+        return _series(data)
     if column.modality == "text":
         return _texts(data, column.many)
     if column.modality == "vector":
         return _vectors(data)
     if column.modality == "number":
         return _numbers(data)
+    if column.modality == "date":
+        return _dates(data, column.written)
     nested = pa.types.is_nested(data.type) or is_binary(data.type)
     return data if column.modality == "name" and nested else _readable(data)
 
@@ -98,6 +111,16 @@ def _vectors(data: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_null(data.type):
         return data.cast(pa.large_list(pa.float32()))
     return data if is_list(data.type) and is_number(data.type.value_type) else _readable(data)
+
+
+def _series(data: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Lists as they are, else references; a string that holds a JSON list is kept as a file's bytes are."""
+    if is_list(data.type):
+        return data
+    if not is_string(data.type):
+        return _media(data, many=False)
+    pairs = [_pair(v.encode() if v and v.lstrip().startswith("[") else v) for v in data.to_pylist()]
+    return pa.chunked_array([pa.array(pairs, REFERENCE)])
 
 
 def _media(data: pa.ChunkedArray, many: bool) -> pa.ChunkedArray:
@@ -198,17 +221,29 @@ def _numbers(data: pa.ChunkedArray) -> pa.ChunkedArray:
     return data.cast(STRING) if parsed is None else parsed
 
 
+def _dates(data: pa.ChunkedArray, written: str) -> pa.ChunkedArray:
+    kind = data.type
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind) or pa.types.is_null(kind):
+        return dates.cast(data)
+    return dates.stored(_without_absent(_readable(data)), written)
+
+
 def parse_numbers(data: pa.ChunkedArray) -> pa.ChunkedArray | None:
     """int64 or float64 of a column of strings; None where some do not parse. NA and the like are absent."""
-    text = pc.utf8_trim_whitespace(data)
-    absent = pc.is_in(pc.utf8_lower(text), pa.array(sorted(ABSENT_NUMBERS), text.type))
-    text = pc.if_else(absent, pa.scalar(None, text.type), text)
+    text = _without_absent(data)
     for kind in (pa.int64(), pa.float64()):
         try:
             return text.cast(kind)
         except pa.ArrowInvalid:
             continue
     return None
+
+
+def _without_absent(data: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The strings without white space around, NA and the like null."""
+    text = pc.utf8_trim_whitespace(data)
+    absent = pc.is_in(pc.utf8_lower(text), pa.array(sorted(ABSENT_NUMBERS), text.type))
+    return pc.if_else(absent, pa.scalar(None, text.type), text)
 
 
 def name_rows(data: pa.ChunkedArray) -> bool:
@@ -254,6 +289,8 @@ def absolute(path: str, base: str) -> str:
 
 def reference(value: Any, base: str) -> tuple[Any, str] | None:
     """(value, source) of one item; None where it is absent."""
+    if isinstance(value, np.ndarray):
+        return value, ""
     if isinstance(value, str):
         return None if not value or value.isspace() else (value, "")
     if isinstance(value, dict):
@@ -274,5 +311,7 @@ def plain(value: Any) -> Any:
         return kept or None
     if isinstance(value, float):
         return None if value != value else value
+    if isinstance(value, datetime):
+        return dates.iso(value)
     found = reference(value, "")
     return None if found is None else found[0]

@@ -5,16 +5,30 @@ from __future__ import annotations
 import hashlib
 import stat
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from chiasm.errors import BrokenCell
 
 
-def content_key(modality: str, value: bytes | str) -> int:
+def content_key(modality: str, value: bytes | str | NDArray[Any]) -> int:
     """A signed 64-bit id of the content (of the file's bytes for a path): equal content, equal key."""
+    if isinstance(value, np.ndarray):
+        value = _bytes_of(value)
     if isinstance(value, str):
         value = value.encode("utf-8", "surrogatepass") if modality == "text" else load_bytes(value)
     digest = hashlib.blake2b(value, digest_size=8, person=modality.encode()[:16]).digest()
     return int.from_bytes(digest, "little", signed=True)
+
+
+def _bytes_of(array: NDArray[Any]) -> bytes:
+    """Shape, type and content of an array."""
+    content = (
+        repr(array.tolist()).encode() if array.dtype == object else np.ascontiguousarray(array).tobytes()
+    )
+    return f"{array.shape} {array.dtype} ".encode() + content
 
 
 def load_bytes(value: bytes | str) -> bytes:

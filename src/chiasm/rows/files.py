@@ -18,6 +18,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from chiasm.errors import DataError
+from chiasm.rows.series import nested
 
 PACKED = frozenset({".gz", ".bz2", ".zst"})
 LARGEST_BLOCK = 1 << 30  # bytes of CSV parsed at a time: no cell may be longer
@@ -199,6 +200,8 @@ def to_arrow(name: str, values: Any) -> pa.Array:
     if isinstance(values, np.ndarray) and values.ndim == 2:
         flat = pa.array(np.ascontiguousarray(values).ravel())
         return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+    if any(isinstance(value, np.ndarray) and value.ndim == 2 for value in values):
+        return _series(name, list(values))
     if isinstance(values, list | tuple) or str(getattr(values, "dtype", "")) == "object":
         values = [str(value) if isinstance(value, PurePath) else value for value in values]
         if {bytes, str} <= set(map(type, values)):
@@ -207,6 +210,15 @@ def to_arrow(name: str, values: Any) -> pa.Array:
         return pa.array(values, from_pandas=True)
     except (pa.ArrowException, OverflowError, UnicodeEncodeError):
         return pa.array(_mixed(name, list(values)))
+
+
+def _series(name: str, values: list[Any]) -> pa.Array:
+    """Arrays (t, c), beside those (t,) with one channel, as lists of steps."""
+    cells = [value.reshape(len(value), -1) if isinstance(value, np.ndarray) else value for value in values]
+    odd = [value for value in cells if value is not None and not isinstance(value, np.ndarray)]
+    if odd:
+        raise DataError(f"arrays beside a {type(odd[0]).__name__}", where=f"column {name!r}")
+    return nested(cells)
 
 
 def _mixed(name: str, values: list[Any]) -> list[Any]:

@@ -14,30 +14,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chiasm.checks import check_known
-from chiasm.rows import columns
+from chiasm.rows import columns, dates
 from chiasm.rows.columns import is_binary, is_list, is_number, is_reference, is_string
-from chiasm.rows.modality import MEDIA, MODALITIES, modality_of_suffix, sniff, suffix
+from chiasm.rows.modality import FILES, MEDIA, MODALITIES, modality_of_suffix, sniff, suffix
 from chiasm.rows.schema import Column, Schema
 
 SAMPLE = 1000  # cells looked at for their words and suffixes
 PEEK = 50  # cells whose bytes or files are looked at
 SHORT = 3  # words that a category has at most
+DATED = 0.95  # share of the strings of a column of dates that are dates
 # Scripts written without spaces: Japanese, Chinese, Thai, Lao, Burmese, Khmer; two signs count as a word.
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
-
-_ISO_DATE = re.compile(
-    r"\d{4}-[01]\d-[0-3]\d([T ][0-2]\d:[0-5]\d(:[0-5]\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?"
-)
 
 
 @dataclass(frozen=True)
 class Guess:
-    """How a column reads by itself; `hollow` where it holds paths of which none exists."""
+    """How a column reads by itself; `hollow` where it holds paths of which none exists.
+
+    written : as in `Column`.
+    """
 
     modality: str
     why: str
     many: bool = False
     hollow: bool = False
+    written: str = ""
 
 
 class Stated(NamedTuple):
@@ -59,13 +60,15 @@ def infer(
     _demote_hollow(guesses)
     for name, (modality, why) in overrides.items():
         many = guesses[name].many and modality in MEDIA | {"text"}
-        guesses[name] = Guess(modality, why, many)
+        written = _order(table[name]) if modality == "date" else ""
+        guesses[name] = Guess(modality, why, many, written=written)
     named = [name for name, guess in guesses.items() if name.lower() == "id" and guess.modality == "name"]
     ids = next((name for name in named if columns.name_rows(table[name])), "")
     for name in named:
         if name != ids:
             guesses[name] = Guess("name", "called id but not one a row: row numbers are used")
-    return Schema(tuple(Column(name, g.modality, g.many, g.why) for name, g in guesses.items()), ids)
+    found = (Column(name, g.modality, g.many, g.why, g.written) for name, g in guesses.items())
+    return Schema(tuple(found), ids)
 
 
 def _demote_hollow(guesses: dict[str, Guess]) -> None:
@@ -97,6 +100,8 @@ def _guess_scalar(kind: pa.DataType) -> Guess:
         return Guess("number", f"numbers ({kind})")
     if pa.types.is_boolean(kind):
         return Guess("category", "true or false")
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return Guess("date", f"dates or times ({kind})")
     if pa.types.is_temporal(kind):
         return Guess("category", f"dates or times ({kind})")
     return Guess("name", f"{kind} is not a modality: kept, not used")
@@ -125,6 +130,8 @@ def _guess_list(data: pa.ChunkedArray, base: str) -> Guess:
     kind = data.type.value_type
     if is_number(kind):
         return _guess_vector(data)
+    if is_list(kind) and is_number(kind.value_type):
+        return Guess("series", "lists of steps, each a list of numbers")
     items = [item for value in sample(data, PEEK) for item in value if item is not None]
     if is_binary(kind) or is_reference(kind):
         return _several(_guess_media(items, base))
@@ -145,8 +152,8 @@ def _guess_vector(data: pa.ChunkedArray) -> Guess:
     if not counts:
         return Guess("vector", "lists of numbers, all empty")
     width, count = max(counts.items(), key=lambda entry: entry[1])
-    if 2 * count <= sum(counts.values()) and len(counts) > 2:
-        return Guess("name", f"lists of numbers of {len(counts)} lengths are no vectors: kept, not used")
+    if 2 * count <= sum(counts.values()) and len(counts) > 1:
+        return Guess("series", f"lists of numbers of {len(counts)} lengths")
     return Guess("vector", f"lists of {width} numbers")
 
 
@@ -184,11 +191,11 @@ def _is_utf8(value: bytes) -> bool:
 
 
 def _guess_paths(values: list[str], base: str) -> Guess | None:
-    """Image or sound where most values end in one of its suffixes."""
-    endings = Counter(ending for ending in map(suffix, values) if modality_of_suffix(ending) in MEDIA)
+    """Image, sound, video or series where most values end in one of its suffixes."""
+    endings = Counter(ending for ending in map(suffix, values) if modality_of_suffix(ending) in FILES)
     if 2 * sum(endings.values()) <= len(values):
         return None
-    kinds = Counter(dict.fromkeys(MEDIA, 0))
+    kinds = Counter(dict.fromkeys(sorted(FILES), 0))
     for ending, count in endings.items():
         kinds[str(modality_of_suffix(ending))] += count
     modality = kinds.most_common(1)[0][0]
@@ -218,11 +225,25 @@ def _guess_string(data: pa.ChunkedArray, base: str, untyped: bool) -> Guess:
     found = _guess_json(values, base) or _guess_paths(values, base)
     if found:
         return found
-    if all(map(_ISO_DATE.fullmatch, map(str.strip, values))):
-        return Guess("category", "dates")
+    if dated := _guess_dates(values):
+        return dated
     if untyped and _reads_as_numbers(texts):
         return Guess("number", "every cell reads as a number")
     return _guess_words(values, len(texts), pc.count_distinct(texts).as_py())
+
+
+def _guess_dates(values: list[str]) -> Guess | None:
+    said = [value for value in values if value.strip().lower() not in columns.ABSENT_NUMBERS]
+    written = dates.order(said)
+    good = sum(dates.parse(value, written) is not None for value in said)
+    if not good or good < DATED * len(said):
+        return None
+    return Guess("date", ", ".join(filter(None, ("dates", written))), written=written)
+
+
+def _order(data: pa.ChunkedArray) -> str:
+    """How the dates of a column of strings are written."""
+    return dates.order(sample(data, SAMPLE)) if is_string(data.type) else ""
 
 
 def _guess_json(values: list[str], base: str) -> Guess | None:
@@ -233,6 +254,8 @@ def _guess_json(values: list[str], base: str) -> Guess | None:
     if 2 * len(lists) <= len(values[:PEEK]):
         return None
     items = [item for found in lists for item in found]
+    if items and all(isinstance(item, list) for item in items):
+        return Guess("series", "JSON lists of steps, each a list of numbers")
     if sum(isinstance(item, int | float) for item in items) * 2 > len(items):
         return _guess_vector(pa.chunked_array([pa.array([[0.0] * len(found) for found in lists])]))
     texts = [item for item in items if isinstance(item, str)]

@@ -13,8 +13,9 @@ import numpy as np
 from chiasm.checks import check_known
 from chiasm.errors import Broken, BrokenCell
 from chiasm.rows import media
-from chiasm.rows.modality import SPACE
+from chiasm.rows.modality import FILES, SPACE
 from chiasm.rows.schema import Column
+from chiasm.rows.series import Series
 
 if TYPE_CHECKING:
     from chiasm.rows.rows import Cell, Rows
@@ -32,6 +33,7 @@ class Inspected:
 
     Rows present and rows absent add up to all; `items` counts the single texts or media in them, of which
     `broken` cannot be used and `zero` hold nothing but zeros (silence, one black picture, a null vector).
+    `bridged` series had short gaps, over which a line was drawn.
     `duplicates` texts, media or vectors repeat an earlier one exactly; `repeated` names rows of such groups.
     """
 
@@ -43,6 +45,7 @@ class Inspected:
     items: int
     broken: tuple[Broken, ...]
     zero: int
+    bridged: int
     duplicates: int
     repeated: tuple[tuple[int, ...], ...]
 
@@ -73,6 +76,7 @@ class _Look:
     key: int
     why: str = ""
     zero: bool = False
+    bridged: bool = False
 
 
 def inspect(rows: Rows, *, decode: bool = True, progress: Progress | None = None) -> Inspection:
@@ -82,7 +86,7 @@ def inspect(rows: Rows, *, decode: bool = True, progress: Progress | None = None
 
 
 def _column(rows: Rows, column: Column, decode: bool, progress: Progress | None) -> Inspected:
-    if column.modality in ("vector", "number"):
+    if column.modality in ("vector", "number", "date"):
         looks = _arrays(rows, column)
     else:
         looks = list(_watched(_cells(rows, column, decode), column.name, progress))
@@ -98,7 +102,7 @@ def _watched(looks: Iterable[_Look], column: str, progress: Progress | None) -> 
 
 def _cells(rows: Rows, column: Column, decode: bool) -> Iterator[_Look]:
     """Every item, looked at by a few threads, in order."""
-    look = _decoded if decode and column.modality in ("text", "image", "sound") else _undecoded
+    look = _decoded if decode and column.modality in FILES | {"text"} else _undecoded
     cells = rows.cells(column.name)
     with ThreadPoolExecutor(THREADS) as pool:
         while batch := list(islice(cells, AHEAD)):
@@ -106,24 +110,28 @@ def _cells(rows: Rows, column: Column, decode: bool) -> Iterator[_Look]:
 
 
 def _undecoded(cell: Cell, modality: str) -> _Look:
-    value = cell.value if isinstance(cell.value, bytes) else str(cell.value)
+    value = cell.value if isinstance(cell.value, bytes | np.ndarray) else str(cell.value)
     key = media.content_key("text" if isinstance(value, str) else modality, value)
     return _Look(cell.row, cell.item, cell.source, key)
 
 
 def _decoded(cell: Cell, modality: str) -> _Look:
     try:
-        data = media.load_bytes(cell.value) if modality != "text" else cell.value
+        ready = modality == "text" or isinstance(cell.value, np.ndarray)
+        data = cell.value if ready else media.load_bytes(cell.value)
         key = media.content_key(modality, data)
         decoded = media.decode(modality, data)
     except BrokenCell as error:
         return _Look(cell.row, cell.item, cell.source, 0, error.what)
-    return _Look(cell.row, cell.item, cell.source, key, zero=_is_zero(decoded))
+    bridged = isinstance(decoded, Series) and decoded.bridged > 0
+    return _Look(cell.row, cell.item, cell.source, key, zero=_is_zero(decoded), bridged=bridged)
 
 
 def _is_zero(decoded: Any) -> bool:
     if isinstance(decoded, media.Sound):
         return not decoded.samples.any()
+    if isinstance(decoded, Series):
+        return not decoded.values.any()
     return isinstance(decoded, np.ndarray) and not decoded.any()
 
 
@@ -156,6 +164,7 @@ def _summary(rows: Rows, column: Column, looks: list[_Look]) -> Inspected:
             Broken(int(numbers[b.row]), column.name, b.item, b.source, b.why, ids[b.row]) for b in broken
         ),
         zero=sum(look.zero for look in looks),
+        bridged=sum(look.bridged for look in looks),
         duplicates=sum(len(group) - 1 for group in repeated),
         repeated=tuple(group[:GROUPS] for group in repeated[:GROUPS]),
     )

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from chiasm.errors import BrokenCell, UsageError, did_you_mean
 from chiasm.rows.content import content_key, load_bytes
+from chiasm.rows.series import Series, decode_series
 from chiasm.rows.sound import Sound, decode_sound
 
 __all__ = [
+    "Series",
     "Sound",
     "clean",
     "content_key",
@@ -52,10 +54,23 @@ _opening = threading.Lock()  # warning filters belong to the process, not to a t
 
 def decode(modality: str, value: bytes | str) -> Any:
     """The decoded cell: `str`, uint8 (h, w, 3) or `Sound`; raises `BrokenCell`."""
-    decoders: dict[str, Any] = {"text": decode_text, "image": decode_image, "sound": decode_sound}
+    decoders: dict[str, Any] = {
+        "text": decode_text,
+        "image": decode_image,
+        "sound": decode_sound,
+        "series": decode_series,
+        "video": _decode_video,
+    }
     if modality not in decoders:
         raise UsageError(f"cells of {modality!r} are not decoded", hint=did_you_mean(modality, decoders))
     return decoders[modality](value)
+
+
+def _decode_video(value: bytes | str) -> Any:
+    """`video.decode_video`, imported when first needed."""
+    from chiasm.rows.video import decode_video
+
+    return decode_video(value)
 
 
 # Text

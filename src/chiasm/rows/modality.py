@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-MODALITIES = ("text", "image", "sound", "vector", "category", "number", "name")
-SPACE = frozenset({"text", "image", "sound", "vector"})  # join the shared space by default
-MEDIA = frozenset({"image", "sound"})
+MODALITIES = (
+    "text",
+    "image",
+    "sound",
+    "video",
+    "series",
+    "vector",
+    "category",
+    "number",
+    "date",
+    "name",
+)
+SPACE = frozenset({"text", "image", "sound", "video", "series", "vector"})  # join the shared space by default
+MEDIA = frozenset({"image", "sound", "video"})
+FILES = MEDIA | {"series"}  # cells that may be files
 
 _SUFFIXES = {
     "image": ".jpg .jpeg .jpe .png .webp .gif .bmp .tif .tiff .avif .jp2 .ppm .pgm .ico",
-    "sound": ".wav .flac .ogg .oga .mp3 .m4a .aac .opus .aif .aiff .caf .webm .weba .wma .amr .au",
+    "sound": ".wav .flac .ogg .oga .mp3 .m4a .aac .opus .aif .aiff .caf .weba .wma .amr .au",
+    "video": ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg",
+    "series": ".npy",
     "text": ".txt",
 }
 _BY_SUFFIX = {ending: modality for modality, endings in _SUFFIXES.items() for ending in endings.split()}
@@ -35,10 +49,15 @@ _MARKS: tuple[tuple[bytes, int, bytes, str, str], ...] = (
     (b"\xff\xf2", 0, b"", "MP3", "sound"),
     (b"\xff\xf1", 0, b"", "AAC", "sound"),
     (b"\xff\xf9", 0, b"", "AAC", "sound"),
-    (b"", 4, b"ftyp", "MP4", "sound"),
+    (b"", 4, b"ftypM4A", "M4A", "sound"),
+    (b"", 4, b"ftypM4B", "M4B", "sound"),
+    (b"", 4, b"ftyp", "MP4", "video"),
+    (b"RIFF", 8, b"AVI ", "AVI", "video"),
+    (b"\0\0\1\xba", 0, b"", "MPEG", "video"),
     (b"FORM", 8, b"AIF", "AIFF", "sound"),
     (b"caff", 0, b"", "CAF", "sound"),
-    (b"\x1a\x45\xdf\xa3", 0, b"", "WebM", "sound"),
+    (b"\x1a\x45\xdf\xa3", 0, b"", "Matroska", "video"),
+    (b"\x93NUMPY", 0, b"", "NPY", "series"),
     (b"#!AMR", 0, b"", "AMR", "sound"),
 )
 

@@ -173,10 +173,10 @@ def _open_tree(folder: Path) -> Source:
     """A row for every stem: `cat/17.jpg` and `cat/17.txt` are row `cat/17` with label `cat`."""
     found = _group(folder)
     if not found:
-        raise DataError("neither a table nor images, sounds or texts in it", where=str(folder))
+        raise DataError("neither a table nor files of any modality in it", where=str(folder))
     table: dict[str, list[Any]] = {"id": [_told(key) for key in found]}
     stated = {"id": Stated("name", "paths without their endings")}
-    for modality in ("image", "sound", "text"):
+    for modality in ("image", "sound", "video", "series", "text"):
         if any(modality in row for row in found.values()):
             paths = [row.get(modality) for row in found.values()]
             table[modality] = paths if modality == "text" else [path and _told(path) for path in paths]

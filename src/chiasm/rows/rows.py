@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
 from chiasm.errors import Broken, BrokenCell, DataError, UsageError
-from chiasm.rows import arrays, columns, media
+from chiasm.rows import arrays, columns, media, series
 from chiasm.rows.clean import cleaner
-from chiasm.rows.columns import ROW
-from chiasm.rows.modality import MEDIA
+from chiasm.rows.columns import ROW, is_list, is_referring
+from chiasm.rows.modality import FILES
 from chiasm.rows.schema import Schema, apply
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ SHOWN = 80  # characters of a text in `describe_cell`
 
 
 class Cell(NamedTuple):
-    """One item of one cell, undecoded: text as `str`, media as `bytes` or an absolute path."""
+    """One item of one cell, undecoded: text as `str`, media as `bytes` or an absolute path, series so too or
+    as an array (t,) or (t, c)."""
 
     row: int
     item: int
@@ -93,7 +94,7 @@ class Rows:
     def cells(self, column: str) -> Iterator[Cell]:
         """The items that are there, row by row; empty and null ones are skipped."""
         row = 0
-        for values in self._batches(column):
+        for values in self._batches(column, self.schema[column].modality == "series"):
             for value in values:
                 for item, one in enumerate(value if isinstance(value, list) else (value,)):
                     found = columns.reference(one, self.base)
@@ -101,19 +102,23 @@ class Rows:
                         yield Cell(row, item, *found)
                 row += 1
 
-    def _batches(self, column: str) -> Iterator[list[Any]]:
+    def _batches(self, column: str, as_arrays: bool = False) -> Iterator[list[Any]]:
+        """Some cells at a time; lists as Python's, or as arrays (t,) or (t, c)."""
         self.schema[column]
         for chunk in self.table[column].chunks:
             for start in range(0, len(chunk), BATCH):
-                yield chunk.slice(start, BATCH).to_pylist()
+                part = chunk.slice(start, BATCH)
+                yield series.arrays(part) if as_arrays and is_list(part.type) else part.to_pylist()
 
     def array(self, column: str, width: int | None = None) -> Array:
-        """The items of a vector column (d = `width`, or what most have) or of a number column (d = 1)."""
+        """The items of a vector column (d = `width`, or what most have), of a number column (d = 1), or of a
+        date column (d = 1; days since 1970-01-01)."""
         modality = self.schema[column].modality
         if modality == "vector":
             values, row, problems = arrays.vectors(self.table[column], width)
-        elif modality == "number":
-            values, row, problems = arrays.numbers(self.table[column])
+        elif modality in ("number", "date"):
+            read = arrays.numbers if modality == "number" else arrays.days
+            values, row, problems = read(self.table[column])
         else:
             raise UsageError(f"column {column!r} holds {modality}, not numbers")
         steps = self.schema[column].clean
@@ -186,7 +191,7 @@ class Rows:
         """Every media cell put through `change(bytes, absolute path) -> (bytes, path)`."""
         table = self.table
         for column in self.schema.columns:
-            if column.modality in MEDIA:
+            if is_referring(table[column.name].type):
                 cells = columns.map_media(table[column.name], self.base, change)
                 table = table.set_column(table.column_names.index(column.name), column.name, cells)
         return table
@@ -238,10 +243,12 @@ def _embed(data: bytes | None, path: str | None) -> tuple[bytes | None, str | No
 
 
 def _short(cell: Cell, modality: str) -> str:
+    if isinstance(cell.value, np.ndarray):
+        return f"<{modality} of {' x '.join(map(str, cell.value.shape))} numbers>"
     if isinstance(cell.value, bytes):
         return f"<{modality} bytes {max(1, round(len(cell.value) / 1000))} kB>"
     text = " ".join(str(cell.value).split())
-    if modality in MEDIA:
+    if modality in FILES:
         path = Path(cell.value)
         return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
     if len(text) <= SHOWN:

@@ -20,6 +20,7 @@ from chiasm.rows.modality import MODALITIES
 class Column:
     """One column: its modality, whether a cell holds several items, and why it was read so.
 
+    written : of dates whose year comes last, "day first" or "month first".
     clean : names of cleaning steps (`rows/clean.py`) that every cell goes through once it is decoded.
     """
 
@@ -27,6 +28,7 @@ class Column:
     modality: str
     many: bool = False
     why: str = ""
+    written: str = ""
     clean: Sequence[str] = ()
 
     def __post_init__(self) -> None:
