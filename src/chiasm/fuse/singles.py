@@ -1,15 +1,19 @@
-"""The single modalities of a fusion: for every column the head with the best held-out scores."""
+"""Fusions of single modalities: for every column the head with the best held-out scores, then one line of
+weights for every pattern."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.checks import check_range
 from chiasm.encode.features import Features
-from chiasm.fuse.fusion import Columns, Floats
+from chiasm.fuse.fusion import Columns, Floats, Fusion, means_of, present
+from chiasm.fuse.patterns import Pattern, rows_by_pattern
 from chiasm.heads.folds import folds
 from chiasm.heads.names import Record, head_class, record, revive
 from chiasm.heads.task import Task
@@ -18,6 +22,70 @@ HEADS = ("linear", "kernel", "forest")
 """Heads tried, the simpler first."""
 KERNEL_ROWS, FOREST_WIDTH = 1_000, 100
 """What a kernel and a forest are tried for: few rows, narrow features."""
+
+
+class Stacked(Fusion):
+    """Scores that are, for every pattern, a weighted sum of those of the single modalities.
+
+    heads : tried for every column (linear, kernel, forest); the one with the least held-out loss is kept.
+    folds : inner folds, of groups where there are any.
+
+    A row with one modality gets that modality's calibrated head: `scores({column: f})` is the single model.
+    """
+
+    heads_: dict[str, Record]
+    columns_: list[str]
+
+    def __init__(self, heads: Sequence[str] = HEADS, folds: int = 5, seed: int = 0) -> None:
+        self.heads = heads
+        self.folds = folds
+        self.seed = seed
+
+    def _learn(
+        self, columns: Columns, y: NDArray[Any], groups: NDArray[np.int64] | None, weights: Floats | None
+    ) -> None:
+        check_range(self.folds, "folds", 2)
+        self.columns_ = list(columns)
+        self.heads_, S = learn_singles(
+            columns, y, self.task, self.heads, self.folds, self.seed, groups, weights
+        )
+        self._join(S, y, np.ones(len(y)) if weights is None else weights)
+
+    @abstractmethod
+    def _join(self, S: Floats, y: NDArray[Any], weights: Floats) -> None:
+        """Learn from held-out scores (m, n, q), NaN where absent."""
+
+    @abstractmethod
+    def _joined(self, pattern: Pattern) -> tuple[Floats, Floats]:
+        """Weights (m', q) and intercept (q,) of the scores of a pattern of `columns_`."""
+
+    def _score(self, columns: Columns) -> Floats:
+        singles = single_scores(self.heads_, columns)
+        out = np.full((next(iter(columns.values())).n, len(self.base_)), np.nan)
+        for names, rows, weights, intercept in self._parts(columns):
+            out[rows] = intercept
+            for c, weight in zip(names, weights, strict=True):
+                out[rows] += weight * singles[c][rows]
+        return out
+
+    def pull(self, X: Mapping[str, Any], gradient: Floats) -> dict[str, Floats]:
+        """{column: (n, d)} of a gradient by scores (n, q)."""
+        columns = {c: f for c, f in means_of(X).items() if c in self.widths_}
+        carried = {c: np.zeros((f.n, len(self.base_))) for c, f in columns.items()}
+        for names, rows, weights, _ in self._parts(columns):
+            for c, weight in zip(names, weights, strict=True):
+                carried[c][rows] = weight * gradient[rows]
+        return pulled(self.heads_, columns, carried)
+
+    def _parts(self, columns: Columns) -> list[tuple[list[str], NDArray[np.int64], Floats, Floats]]:
+        """(columns, rows, weights (m', q), intercept (q,)) of every pattern there is."""
+        names = list(columns)
+        place = [self.columns_.index(c) for c in names]
+        out = []
+        for pattern, rows in rows_by_pattern(present(columns)).items():
+            weights, intercept = self._joined(tuple(place[i] for i in pattern))
+            out.append(([names[i] for i in pattern], rows, weights, intercept))
+        return out
 
 
 def learn_singles(

@@ -88,8 +88,8 @@ def regress(
     grouped: bool,
 ) -> Regression:
     """The basis and penalty with the least held-out squared error of the target's indicators, leave-one-out
-    or, where folds (n,) are `grouped`, leave-one-fold-out; for classes and labels then a logistic regression in
-    that basis, its penalty chosen by the log loss of the folds. A given `ridge` is kept.
+    or, where folds (n,) are `grouped`, leave-one-fold-out; for classes and labels then a logistic regression
+    in that basis, its penalty chosen by the log loss of the folds. A given `ridge` is kept.
     """
     T = indicators(task, y)
     tried = GRID if ridge is None else np.array([ridge])
