@@ -76,7 +76,7 @@ def _added(outcome: Outcome) -> list[str]:
         others = [column for column in columns if column != one.name]
         rest = others[0] if len(others) == 1 else "the others"
         if one.gain.high < 0:
-            said.append(f"{one.name} harms: without it {rest} predict better{_by(outcome, one.gain)}.")
+            said.append(f"{one.name} harms: without it predictions are better{_by(outcome, one.gain)}.")
         elif not one.gain.low > 0:
             said.append(f"{one.name} adds nothing measurable to {rest}{_by(outcome, one.gain)}.")
     return said
@@ -120,4 +120,5 @@ def _counted(rows: int) -> str:
 def _by(outcome: Outcome, gain: Estimate) -> str:
     """In brackets the gain that a verdict goes by."""
     main = outcome.measures[0]
-    return f" ({main.title} gain {interval(gain, main.share)})"
+    unit = " points" if main.share else ""
+    return f" ({main.title} gain {interval(gain, main.share)}{unit})"
