@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.errors import Broken
-from chiasm.rows import media
+from chiasm.rows.media import Sound
 from chiasm.rows.rows import Cell
+from chiasm.rows.series import Series
+from chiasm.rows.video import Video
 
 WORKERS = 2
 TOGETHER = 64
@@ -82,5 +84,13 @@ def together(units: Iterable[Batch]) -> Iterator[Batch]:
 
 def _bytes(value: Any) -> int:
     """Memory that a decoded cell takes, about."""
-    array = value.samples if isinstance(value, media.Sound) else value
-    return int(array.nbytes) if isinstance(array, np.ndarray) else len(array)
+    match value:
+        case np.ndarray():
+            return value.nbytes
+        case Sound():
+            return value.samples.nbytes
+        case Series():
+            return value.values.nbytes
+        case Video():
+            return len(value.data)
+    return len(value)
