@@ -77,15 +77,17 @@ class Forecast(Estimator):
         """
         check_range(self.past, "past", 1)
         check_range(self.horizon, "horizon", 1)
+        check_range(self.season, "season", 0)
         check_range(self.coverage, "coverage", 0, 1)
         for model in self.models:
             check_known(model, MODELS, "forecasting model")
         self.forget()
         series, known = _series(series), None if known is None else _series(known, len(series))
         cut = round((1 - HELD) * len(series))
-        shortest = self.past + 2 * self.horizon + FEWEST
-        if min(cut - self.past, len(series) - cut) < self.horizon + FEWEST:
-            raise DataError(f"{len(series)} steps are too few", where="series", hint=f"Give {5 * shortest}.")
+        needed = self.horizon + FEWEST
+        if min(cut - self.past, len(series) - cut) < needed:
+            hint = f"Give {max(5 * needed, 2 * (self.past + needed))} or more."
+            raise DataError(f"{len(series)} steps are too few", where="series", hint=hint)
         trial: Self = clone(self)
         errors = trial._compared(series, graph, known, cut)
         self.report_ = {name: _rms(error, (0, 2)).tolist() for name, error in errors.items()}
@@ -151,34 +153,43 @@ class Forecast(Estimator):
         truth = np.stack([series[origins + h] for h in range(1, self.horizon + 1)], axis=1)
         unit = np.ones(1) if self.shared else self.scale_
         errors = {name: (self._forecast(name, view, origins) - truth) / unit for name in names}
-        ridges = [name for name in names if name.startswith("ridge")]
+        ridges = [name for name in names if name in self.ridges_]
         best = min(ridges, key=lambda name: float(_rms(errors[name], (0, 1, 2))), default="")
         return {name: error for name, error in errors.items() if name not in ridges or name == best}
 
     def _candidates(self, channels: int) -> list[str]:
-        """The models by name; ridge looking one step back, three, or all of `past` as far as that stays
-        solvable, each with every penalty."""
-        reaches = sorted({1, min(3, self.past), self.past})
-        steps = [p for p in reaches if p == 1 or p * channels <= WIDEST]
+        """The models by name, ridge in all its variants."""
         variants = {
             "seasonal": ["seasonal"] if self.season else [],
-            "ridge": [f"ridge {p} {penalty}" for p in steps for penalty in PENALTIES],
+            "ridge": list(self._variants(channels)),
         }
         names = [one for model in self.models for one in variants.get(model, [model])]
         if not names:
             raise UsageError("no model to compare", where="models", hint="A seasonal one needs a season.")
         return names
 
+    def _variants(self, channels: int) -> dict[str, tuple[int, float]]:
+        """{name: (steps looked back, penalty)} of ridge: one step, three, or all of `past` as far as that
+        stays solvable, each with every penalty."""
+        reaches = sorted({1, min(3, self.past), self.past})
+        return {
+            f"ridge {steps} {penalty}": (steps, penalty)
+            for steps in reaches
+            for penalty in PENALTIES
+            if steps == 1 or steps * channels <= WIDEST
+        }
+
     def _learn(
         self, series: Floats, graph: NDArray[Any] | None, known: Floats | None, names: list[str]
     ) -> None:
-        self.centre_, self.scale_ = _units(series, self.shared)
+        self.centre_, self.scale_ = lags.units(series, self.shared)
         near = [lags.alike((series - self.centre_) / self.scale_)]
         self.graphs_ = near if graph is None else [_graph(graph, series.shape[1]), *near]
         self.known_ = 0 if known is None else known.shape[1]
         view = self._lags(series, known)
         origins = self._drawn(self.past - 1, len(series) - self.horizon, series.shape[1])
-        self.ridges_ = {name: self._ridge(view, origins, name) for name in names if name.startswith("ridge")}
+        grid = self._variants(series.shape[1])
+        self.ridges_ = {name: self._ridge(view, origins, *grid[name]) for name in names if name in grid}
         steps = range(1, self.horizon + 1) if "trees" in names else ()
         self.trees_ = [self._grow(view, origins, h) for h in steps]
 
@@ -188,18 +199,18 @@ class Forecast(Estimator):
         features = view.at(origins, h)
         return trees.grow(features.reshape(-1, features.shape[-1])[use], change[use], self.rounds, self.seed)
 
-    def _ridge(self, view: Lags, origins: NDArray[np.int64], name: str) -> dict[str, Floats]:
+    def _ridge(self, view: Lags, origins: NDArray[np.int64], steps: int, penalty: float) -> dict[str, Any]:
         """Ridge from the last readings of all channels to the changes of all steps; a window with a missing
         change of some channel does not teach that channel: its change counts as the mean one."""
-        inputs, base = _recent(view, origins, name), view.last(origins)
+        inputs, base = _recent(view, origins, steps), view.last(origins)
         change = np.concatenate([view.step(origins + h) - base for h in range(1, self.horizon + 1)], axis=1)
         offset, middle = np.nan_to_num(lags.mean(change)), inputs.mean(axis=0)
         X, Y = inputs - middle, np.nan_to_num(change - offset)
-        penalty = float(name.split()[2]) * len(X)
         return {
+            "steps": steps,
             "middle": middle,
             "offset": offset,
-            "weights": np.linalg.solve(X.T @ X + penalty * np.eye(X.shape[1]), X.T @ Y),
+            "weights": np.linalg.solve(X.T @ X + penalty * len(X) * np.eye(X.shape[1]), X.T @ Y),
         }
 
     def _forecast(self, name: str, view: Lags, origins: NDArray[np.int64]) -> Floats:
@@ -221,7 +232,7 @@ class Forecast(Estimator):
         if name == "persistence":
             return np.repeat(base, self.horizon, axis=1)
         told = self.ridges_[name]
-        flat = (_recent(view, origins, name) - told["middle"]) @ told["weights"] + told["offset"]
+        flat = (_recent(view, origins, told["steps"]) - told["middle"]) @ told["weights"] + told["offset"]
         return np.asarray(base + flat.reshape(len(origins), self.horizon, -1), np.float64)
 
     def _read(self, view: Lags, origins: NDArray[np.int64], h: int) -> Floats:
@@ -245,10 +256,9 @@ class Forecast(Estimator):
         return np.sort(np.random.default_rng(self.seed).choice(np.arange(low, high), count, replace=False))
 
 
-def _recent(view: Lags, origins: NDArray[np.int64], name: str) -> Floats:
-    """(m, steps × c) the readings that the ridge model `name` looks at; a missing one is the last before it,
-    or where there is none the channel's mean."""
-    steps = int(name.split()[1])
+def _recent(view: Lags, origins: NDArray[np.int64], steps: int) -> Floats:
+    """(m, steps × c) the latest readings; for ridge a missing one counts as the last reading known, or where
+    there is none as the channel's mean."""
     here = [view.step(origins - p) for p in range(steps)]
     base = np.nan_to_num(view.last(origins))
     return np.concatenate([np.where(np.isnan(one), base, one) for one in here], axis=1)
@@ -269,15 +279,6 @@ def _graph(graph: NDArray[Any], channels: int) -> Floats:
         raise ShapeError(f"expected weights ({channels}, {channels}), none below zero", where="graph")
     np.fill_diagonal(weights, 0.0)
     return weights
-
-
-def _units(series: Floats, shared: bool) -> tuple[Floats, Floats]:
-    """Centre and scale (c,) of the channels; a channel that never moves or was never read has scale 1."""
-    flat = series.reshape(-1, 1) if shared else series
-    centre = np.nan_to_num(lags.mean(flat))
-    spread = np.nan_to_num(np.sqrt(lags.mean((flat - centre) ** 2)))
-    ones = np.ones(series.shape[1])
-    return centre * ones, np.where(spread > 0, spread, 1.0) * ones
 
 
 def _rms(errors: Floats, axes: tuple[int, ...]) -> Floats:

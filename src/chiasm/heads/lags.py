@@ -113,3 +113,12 @@ def alike(series: Floats) -> Floats:
     np.fill_diagonal(found, 0.0)
     cut = np.sort(found, axis=1)[:, -min(CLOSEST, len(found))][:, None]
     return np.where((found >= cut) & (found > 0), found, 0.0)
+
+
+def units(series: Floats, shared: bool) -> tuple[Floats, Floats]:
+    """Centre and scale (c,) of the channels; a channel that never moves or was never read has scale 1."""
+    flat = series.reshape(-1, 1) if shared else series
+    centre = np.nan_to_num(mean(flat))
+    spread = np.nan_to_num(np.sqrt(mean((flat - centre) ** 2)))
+    ones = np.ones(series.shape[1])
+    return centre * ones, np.where(spread > 0, spread, 1.0) * ones
