@@ -42,7 +42,7 @@ def rows_of(*steps: str) -> Rows:
 def test_cells_are_cleaned_before_they_are_described() -> None:
     asked: list[str] = []
     described = describe_column(rows_of("html", "lower"), "words", counted(asked))
-    assert asked == ["loud  words", "other"]
+    assert asked == ["loud words", "other"]
     assert described.row.tolist() == [0, 2, 3]
     assert [broken.row for broken in described.broken] == [1]
     assert "no text is left" in described.broken[0].why

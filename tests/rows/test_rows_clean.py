@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,7 +74,7 @@ def test_steps_are_taken_in_their_order() -> None:
 def test_text() -> None:
     assert clean("text", "“ﬁne”\u200b – ｆｕｌｌ", "unicode") == '"fine" - full'
     assert (
-        clean("text", "<p>Tom &amp; <b>Ann</b><!-- x --></p> 1 < 2 > 0", "html", "spaces")
+        clean("text", "<p>Tom &amp; <b>Ann</b><!-- x --></p><p>1</p> < 2 > <i>0</i>", "html", "spaces")
         == "Tom & Ann 1 < 2 > 0"
     )
     assert clean("text", " a \n\t b ", "spaces") == "a b"
@@ -287,3 +289,15 @@ def test_a_wrong_step_names_its_column() -> None:
         read({"price": [1.5, 2.5]}, clean={"price": ["lower"]})
     with pytest.raises(UsageError, match=r"no column called 'prize'.*Did you mean 'price'"):
         read({"price": [1.5, 2.5]}, clean={"prize": ["log"]})
+
+
+def test_the_page_tells_every_step_with_its_default() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "cleaning.md").read_text("utf-8")
+    told = re.findall(r"^\| `([a-z]+)(?::([^`]*))?` \|", page, re.MULTILINE)
+    known = [(name, step.default) for steps in STEPS.values() for name, step in steps.items()]
+    assert [name for name, _ in told] == [name for name, _ in known]
+    for (_, shown), (_, default) in zip(told, known, strict=True):
+        if default is None or math.isnan(default):
+            assert shown in ("", "HZ", "X")
+        else:
+            assert float(shown) == default

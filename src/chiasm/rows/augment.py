@@ -30,7 +30,7 @@ NOISE = (15.0, 30.0)  # dB of the sound over the noise
 SHIFT = 0.1  # share of the length
 SPEED = 0.1  # share
 SEMITONES = 2.0
-FRAME = 1024  # samples of a frame of the phase vocoder, a quarter of it from one to the next
+FRAME = 0.050  # seconds of a window when time is stretched
 JITTER = 0.03  # standard deviations of a channel
 SCALE = 0.1  # standard deviation of a channel's factor
 WARP, KNOTS = 0.2, 4  # standard deviation of the pace of time at so many places
@@ -150,31 +150,32 @@ def speed(sound: Sound, rng: Generator) -> Sound:
 def pitch(sound: Sound, rng: Generator) -> Sound:
     """Up to two semitones higher or lower, as long as before."""
     factor = 2 ** (rng.uniform(-SEMITONES, SEMITONES) / 12)
-    out = _played(stretched(sound.samples, factor), factor)[: len(sound.samples)]
+    out = _played(stretched(sound.samples, sound.rate, factor), factor)[: len(sound.samples)]
     return _with(sound, np.pad(out, (0, len(sound.samples) - len(out))))
 
 
-def stretched(samples: Floats, factor: float) -> Floats:
-    """Samples (t,) `factor` times as long at their pitch, by a phase vocoder (Flanagan and Golden 1966).
-
-    Less than a frame stays as it is.
+def stretched(samples: Floats, rate: int, factor: float) -> Floats:
+    """Samples (t,) `factor` times as long at their pitch: windows laid where they go on best from the last
+    (WSOLA, Verhelst and Roelands 1993). Less than a window stays as it is.
     """
-    from scipy.signal import istft, stft
+    from scipy.signal import correlate
 
-    if len(samples) < FRAME:
+    hop = round(FRAME * rate) // 2
+    reach, wanted = hop // 2, round(len(samples) * factor)
+    if len(samples) < 2 * hop or hop < 4:
         return samples
-    hop = FRAME // 4
-    spectrum = stft(samples, nperseg=FRAME, noverlap=FRAME - hop)[2]  # (bins, t)
-    at = np.arange(0, spectrum.shape[1] - 1, 1 / factor)
-    before, part = at.astype(int), at % 1
-    size = np.abs(spectrum)
-    size = size[:, before] * (1 - part) + size[:, before + 1] * part
-    usual = 2 * np.pi * hop * np.arange(len(spectrum))[:, None] / FRAME
-    turn = np.angle(spectrum[:, before + 1]) - np.angle(spectrum[:, before]) - usual
-    turn = usual + turn - 2 * np.pi * np.round(turn / (2 * np.pi))
-    phase = np.cumsum(np.hstack([np.angle(spectrum[:, :1]), turn[:, :-1]]), axis=1)
-    out = istft(size * np.exp(1j * phase), nperseg=FRAME, noverlap=FRAME - hop)[1]
-    return np.asarray(out, np.float32)
+    window = np.hanning(2 * hop + 1)[:-1].astype(np.float32)  # overlapping by half they sum to 1
+    padded = np.pad(samples, (hop + reach, 5 * hop + reach))
+    starts = reach + np.round(np.arange(0, wanted + hop, hop) / factor).astype(int)
+    out = np.zeros((len(starts) + 1) * hop, np.float32)
+    place = reach
+    for k, start in enumerate(starts.tolist()):
+        if k:
+            near = padded[start - reach : start + reach + 2 * hop]
+            following = padded[place + hop : place + 3 * hop]
+            place = start - reach + int(correlate(near, following, "valid").argmax())
+        out[k * hop : (k + 2) * hop] += window * padded[place : place + 2 * hop]
+    return out[hop : hop + wanted]
 
 
 def _played(samples: Floats, factor: float) -> Floats:

@@ -25,6 +25,9 @@ Change = Callable[[Any], Any]
 
 PLAIN = str.maketrans("‘’‚‛“”„‟«»‹›‐‑‒–—―−", "''''\"\"\"\"\"\"''-------")
 UNSEEN = re.compile("[\u00ad\u034f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]")
+INLINE = re.compile(
+    r"</?(?:a|abbr|b|big|code|em|font|i|mark|s|small|span|strong|sub|sup|u)(?:\s[^<>]*)?>", re.I
+)
 TAGS = re.compile(r"<!--.*?-->|</?[a-zA-Z][^<>]*>", re.DOTALL)
 
 
@@ -113,8 +116,8 @@ def plain_characters(text: str) -> str:
 
 
 def without_html(text: str) -> str:
-    """Entities resolved, tags and comments dropped."""
-    return html.unescape(TAGS.sub(" ", text)).strip()
+    """Entities resolved, tags and comments dropped; those that part words leave a space."""
+    return html.unescape(TAGS.sub(" ", INLINE.sub("", text))).strip()
 
 
 def single_spaces(text: str) -> str:
