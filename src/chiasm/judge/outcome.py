@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chiasm.errors import DataError
-from chiasm.judge.scoreboard import Estimate
+from chiasm.judge.estimate import Estimate
 from chiasm.measures import Measure, measures_for
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def render(outcome: Outcome) -> Table:
         box=box.SIMPLE,
         padding=(0, 1, 0, 0),
     )
-    table.add_column("", min_width=12, overflow="fold")
+    table.add_column("", min_width=20, overflow="fold")
     for head in ("rows", titled(main), "interval", "fusion\ngains", "interval"):
         table.add_column(head, justify="right", no_wrap=True)
     for one in others:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from chiasm.judge.estimate import FEW, Estimate
 from chiasm.judge.outcome import Coverage, Gain, Outcome, Pattern, interval, shown
-from chiasm.judge.scoreboard import FEW, Estimate
 
 NEARLY = 0.9
 """A modality that this share of the rows has could answer alone."""
@@ -107,7 +107,7 @@ def _rows(outcome: Outcome, classes: Mapping[str, int]) -> list[str]:
         more = f" and {len(seldom) - LISTED:,} more" if len(seldom) > LISTED else ""
         said.append(f"Hardly any row to judge by of: {', '.join(seldom[:LISTED])}{more}.")
     if outcome.unanswered:
-        said.append(f"{_counted(outcome.unanswered)} held nothing usable and got what is commonest.")
+        said.append(f"{_counted(outcome.unanswered)} held nothing usable and got the baseline.")
     if outcome.left_out:
         said.append(f"{_counted(outcome.left_out)} had no target and were left out.")
     return said
