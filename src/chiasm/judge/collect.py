@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.errors import ShapeError
-from chiasm.judge.scoreboard import Estimate
+from chiasm.judge.estimate import Estimate
 
 LIKE = 50
 """Training rows most like the row whose values are tried in it."""

@@ -14,9 +14,9 @@ from chiasm.checks import check_known
 from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.heads.task import Task
 from chiasm.judge.detail import detail_of
+from chiasm.judge.estimate import Estimate
 from chiasm.judge.outcome import Coverage, Gain, Line, Outcome, Pattern
 from chiasm.judge.resample import Resample
-from chiasm.judge.scoreboard import Estimate
 from chiasm.judge.verdicts import verdicts_on
 from chiasm.measures import Measure, measures_for
 

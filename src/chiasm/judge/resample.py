@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.judge.scoreboard import Estimate
+from chiasm.judge.estimate import Estimate
 
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 DRAWS, FEWEST = 500, 100

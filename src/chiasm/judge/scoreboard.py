@@ -14,6 +14,8 @@ from chiasm import metrics
 from chiasm.encode.features import Features
 from chiasm.errors import DataError, ShapeError
 from chiasm.index import Gallery
+from chiasm.judge.estimate import FEW, Estimate
+from chiasm.judge.outcome import Outcome
 from chiasm.judge.relevance import Relevance, relevance
 
 if TYPE_CHECKING:
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Direction", "Estimate", "Relevance", "Report", "direction", "relevance", "render"]
 KS = (1, 5, 10)
-FEW = 30
-"""With fewer queries than this an interval is called rough."""
 VERDICTS = EMPTY, CHANCE, WORSE, LEVEL, ROUGH, LEFT_OUT = (
     "Nothing to score, no query has a right answer",
     "Not better than chance",
@@ -32,15 +32,6 @@ VERDICTS = EMPTY, CHANCE, WORSE, LEVEL, ROUGH, LEFT_OUT = (
     "No right answer, left out",
 )
 Tiles = Iterable[NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A measured value with its 95 % bootstrap interval; NaN where nothing could be measured."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -69,14 +60,16 @@ class Direction:
 class Report:
     """The scoreboard of a model on some rows.
 
-    relevance : what counts as right, in words.
+    directions : how well columns find each other;  relevance : what counts as right, in words.
     notes : what the numbers mean, in words.
+    outcomes : how well each target is predicted.
     """
 
     directions: tuple[Direction, ...]
     rows: int
     relevance: str
     notes: tuple[str, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
 
     @classmethod
     def of(
@@ -97,7 +90,8 @@ class Report:
         try:
             directions = tuple(_direction_of(one) for one in document["directions"])
             notes = tuple(str(note) for note in document["notes"])
-            return cls(directions, int(document["rows"]), str(document["relevance"]), notes)
+            outcomes = tuple(Outcome.from_json(one) for one in document.get("outcomes", ()))
+            return cls(directions, int(document["rows"]), str(document["relevance"]), notes, outcomes)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"not a scoreboard ({error})", where="report") from error
 

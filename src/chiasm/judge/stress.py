@@ -14,9 +14,9 @@ from chiasm.encode.features import as_features
 from chiasm.errors import DataError, ShapeError
 from chiasm.fuse.fusion import Fusion
 from chiasm.judge import harm
+from chiasm.judge.estimate import Estimate
 from chiasm.judge.outcome import interval, jsonable, read_document, shown, titled
 from chiasm.judge.resample import Resample
-from chiasm.judge.scoreboard import Estimate
 from chiasm.measures import Measure, measures_for
 
 if TYPE_CHECKING:

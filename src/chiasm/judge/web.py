@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from importlib import resources
 from string import Template
 
+from chiasm.judge.estimate import Estimate
 from chiasm.judge.figures import figures_of, stress_figures
 from chiasm.judge.outcome import Confusion, Gain, Line, Outcome, interval, labelled, shown, signed, titled
-from chiasm.judge.scoreboard import KS, Estimate, Report
+from chiasm.judge.scoreboard import KS, Report
 from chiasm.judge.stress import Stress
 from chiasm.judge.svg import Range, spanning, strip
 from chiasm.measures import Measure
