@@ -38,7 +38,7 @@ class Adversarial(Neural):
     def _net(self) -> Net:
         from chiasm.fuse.nets import AdversarialNet
 
-        return AdversarialNet(self.widths_, len(self.base_), self.width)
+        return AdversarialNet(self._seen(), len(self.base_), self.width)
 
     def _loss(self, net: Net, x: Mapping[str, Tensor], y: Tensor, weights: Tensor) -> Tensor:
         loss = super()._loss(net, x, y, weights)

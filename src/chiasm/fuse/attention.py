@@ -43,4 +43,4 @@ class Attention(Neural):
     def _net(self) -> Net:
         from chiasm.fuse.nets import AttentionNet
 
-        return AttentionNet(self.widths_, len(self.base_), self.width, self.tokens, self.heads)
+        return AttentionNet(self._seen(), len(self.base_), self.width, self.tokens, self.heads)

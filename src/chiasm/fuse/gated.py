@@ -18,7 +18,7 @@ class Gated(Neural):
     def _net(self) -> Net:
         from chiasm.fuse.nets import GatedNet
 
-        return GatedNet(self.widths_, len(self.base_), self.width)
+        return GatedNet(self._seen(), len(self.base_), self.width)
 
     def gates(self, X: Mapping[str, Any]) -> dict[str, Floats]:
         """{column: (n,)} w_m(X), the mean of the nets'; NaN where absent, of the others a row's sum is 1."""

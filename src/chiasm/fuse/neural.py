@@ -13,6 +13,7 @@ from chiasm.checks import check_range
 from chiasm.encode.features import Features
 from chiasm.errors import need
 from chiasm.fuse.fusion import Columns, Floats, Fusion, means_of
+from chiasm.numerics import fix_signs, leading_singular
 from chiasm.train.loop import Recipe, State, dropout, initialise, load, one_thread, train, watched_rows
 from chiasm.train.losses import loss_of
 
@@ -20,6 +21,7 @@ Net = Any
 Tensor = Any
 Ask = Callable[[Net, Mapping[str, Tensor]], Tensor]
 FURTHEST = 10.0  # standard deviations: what lies beyond says no more
+WIDEST = 128  # numbers of a column that the nets see; of wider ones the leading principal components
 BLOCK = 4096  # rows scored at once, in float64, so that their number shows in no float32 digit
 
 
@@ -36,12 +38,14 @@ class Neural(Fusion):
     Attributes
     ----------
     moments_ : {column: (2, d)} mean and standard deviation of the training rows.
+    axes_ : {column: (d, 128)} principal axes of the wide columns' training rows.
     members_ : {parameter: array} a net.
 
     Raises MissingExtra without torch.
     """
 
     moments_: dict[str, NDArray[np.float32]]
+    axes_: dict[str, NDArray[np.float32]]
     members_: list[State]
 
     def __init__(
@@ -66,7 +70,11 @@ class Neural(Fusion):
 
     @abstractmethod
     def _net(self) -> Net:
-        """The untrained module, for `widths_` and `base_`."""
+        """The untrained module, for `_seen()` and `base_`."""
+
+    def _seen(self) -> dict[str, int]:
+        """{column: how many numbers of it the nets see}."""
+        return {c: self.axes_[c].shape[1] if c in self.axes_ else d for c, d in self.widths_.items()}
 
     def _loss(self, net: Net, x: Mapping[str, Tensor], y: Tensor, weights: Tensor) -> Tensor:
         """What training makes small."""
@@ -88,6 +96,11 @@ class Neural(Fusion):
         import torch
 
         self.moments_ = {c: _moments(f.values) for c, f in columns.items()}
+        self.axes_ = {}
+        wide = {
+            c: self._standard(c, torch.from_numpy(f.values)) for c, f in columns.items() if f.width > WIDEST
+        }
+        self.axes_ = {c: _axes(values.numpy()) for c, values in wide.items()}
         x = {c: self._standard(c, torch.from_numpy(f.dense())) for c, f in columns.items()}
         coded = torch.from_numpy(y if y.dtype == np.int64 else y.astype(np.float32))
         own = torch.ones(len(y)) if weights is None else torch.from_numpy(weights.astype(np.float32))
@@ -128,11 +141,14 @@ class Neural(Fusion):
         return torch.from_numpy(self.base_.astype(np.float32))
 
     def _standard(self, column: str, values: Tensor) -> Tensor:
-        """Features in units of the training rows' spread."""
+        """Features in units of the training rows' spread; of wide ones their principal components."""
         import torch
 
         centre, spread = torch.from_numpy(self.moments_[column]).to(values.dtype)
-        return ((values - centre) / spread).clamp(-FURTHEST, FURTHEST)
+        units = ((values - centre) / spread).clamp(-FURTHEST, FURTHEST)
+        if column not in self.axes_:
+            return units
+        return units @ torch.from_numpy(self.axes_[column]).to(values.dtype)
 
     def _mean(self, x: Mapping[str, Tensor], ask: Ask) -> Tensor:
         """The mean of the nets' answers (n, …) of raw columns."""
@@ -194,6 +210,15 @@ def _moments(values: NDArray[np.float32]) -> NDArray[np.float32]:
     spread = values.std(axis=0, dtype=np.float64)
     tiny = spread <= 1e-6 * np.abs(values).max(axis=0)
     return np.array([values.mean(axis=0, dtype=np.float64), np.where(tiny, 1.0, spread)], np.float32)
+
+
+def _axes(units: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(d, at most 128) leading principal axes of rows (n, d), at such a length that components have on
+    average the variance 1."""
+    count = min(WIDEST, len(units))
+    _, values, right = leading_singular(units.astype(np.float64), count)
+    length = np.sqrt(np.mean(values**2) / len(units))
+    return np.asarray(right * fix_signs(right) / (length if length > 0 else 1), np.float32)
 
 
 def _dense(features: Features | None, n: int, width: int) -> Floats:

@@ -13,4 +13,4 @@ class Tensor(Neural):
     def _net(self) -> Net:
         from chiasm.fuse.nets import TensorNet
 
-        return TensorNet(self.widths_, len(self.base_), self.width)
+        return TensorNet(self._seen(), len(self.base_), self.width)
