@@ -17,6 +17,7 @@ from chiasm.encode.call import Function
 from chiasm.encode.encoder import Encoder
 from chiasm.errors import DataError
 from chiasm.rows.media import Sound
+from chiasm.rows.series import Series
 from chiasm.rows.video import decode_video
 
 RNG = np.random.default_rng(0)
@@ -32,6 +33,7 @@ CELLS: dict[str, Any] = {
     "text": [f"a dog barks {i} 小猫在睡觉" for i in range(N)],
     "image": [RNG.integers(0, 256, (1 + 7 * i, 3 + i, 3), dtype=np.uint8) for i in range(N)],
     "sound": sounds(),
+    "series": [Series(RNG.normal(size=(1 + 30 * i, 4)).astype(np.float32)) for i in range(N)],
     "vector": RNG.normal(size=(N, 5)).astype(np.float32),
     "number": RNG.normal(size=(N, 1)).astype(np.float32),
     "category": [f"kind {i % 3}" for i in range(N)],

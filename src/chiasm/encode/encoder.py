@@ -30,7 +30,9 @@ class Encoder(Estimator, ABC):
     cached : whether a description is worth keeping on disk; it is then an array.
     version : to be raised whenever the same parameters begin to give other descriptions.
     width_ : length of one feature vector, known once fitted.
-    cell_width : length that a ready vector must have; another is a broken cell. None where any will do.
+    cell_width : length that a ready vector must have, or channels of a series; another is a broken cell.
+        None where any will do.
+    channel_width : numbers of a description for each channel of a series; None where channels do not show.
     """
 
     modality: ClassVar[str]
@@ -39,6 +41,10 @@ class Encoder(Estimator, ABC):
 
     @property
     def cell_width(self) -> int | None:
+        return None
+
+    @property
+    def channel_width(self) -> int | None:
         return None
 
     def identity(self) -> str:

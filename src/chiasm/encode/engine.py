@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from chiasm.encode.ahead import Batch, ahead, together
 from chiasm.encode.cache import Cache
+from chiasm.encode.channels import part_others
 from chiasm.encode.encoder import Descriptions, Encoder, digest
 from chiasm.encode.features import Features
 from chiasm.errors import Broken, BrokenCell, EncoderError, UsageError
 from chiasm.rows import media
 from chiasm.rows.clean import cleaner
+from chiasm.rows.modality import FILES
 from chiasm.rows.rows import Cell, Rows
 
 UNIT = {"text": 256, "category": 256}
@@ -88,7 +90,7 @@ def describe_column(
             f"{type(encoder).__name__} takes {encoder.modality}, column {column!r} holds {modality}",
             hint="Name another encoder, or read the column otherwise with --as COL=MODALITY.",
         )
-    if modality in ("vector", "number"):
+    if modality in ("vector", "number", "date"):
         return _describe_numbers(rows, column, encoder)
     kept = cache if encoder.cached and change is None else None
     return _Pipeline(rows, column, encoder, kept, progress, change).run()
@@ -171,7 +173,8 @@ class _Pipeline:
         return batch
 
     def _loaded(self, cell: Cell) -> Any:
-        return media.load_bytes(cell.value) if self.modality in ("image", "sound") else cell.value
+        ready = self.modality not in FILES or isinstance(cell.value, np.ndarray)
+        return cell.value if ready else media.load_bytes(cell.value)
 
     def _decode(self, batch: Batch, loaded: dict[int, Any]) -> None:
         failed: dict[int, BrokenCell] = {}
@@ -245,7 +248,19 @@ class _Pipeline:
         if self.progress is not None:
             self.progress(batch.cells[-1].row + 1, len(self.rows), self.column)
 
+    def _drop_other_channels(self, unit: int) -> None:
+        """Break series of other channels than the encoder was fitted on or, before that, than most have."""
+        widths = [np.asarray(chunk).shape[1] for chunk in self.chunks for _ in chunk]
+        channels = {key: width // unit for key, width in zip(self.place, widths, strict=True)}
+        self.kept, others, expected = part_others(self.kept, channels, self.encoder.cell_width, self.column)
+        self.broken = sorted([*self.broken, *others], key=lambda one: (one.row, one.item))
+        self.chunks = [chunk for chunk in self.chunks if np.asarray(chunk).shape[1] == expected * unit]
+        good = (key for key in self.place if channels[key] == expected)
+        self.place = {key: place for place, key in enumerate(good)}
+
     def _gathered(self) -> Described:
+        if self.encoder.channel_width is not None and self.kept:
+            self._drop_other_channels(self.encoder.channel_width)
         row, item, key = np.array(self.kept, np.int64).reshape(-1, 3).T
         order = [self.place[k] for k in key.tolist()]
         if self.progress is not None:
