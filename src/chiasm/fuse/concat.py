@@ -86,11 +86,11 @@ class Concat(Fusion):
 
 def dropped(mask: Mask, rate: float, seed: int) -> Mask:
     """A mask (m, n) with columns taken from rows at `rate` or at the column's own rate of gaps, whichever is
-    higher; every row keeps at least one."""
+    higher; every row that has one keeps one."""
     chance = np.random.default_rng(seed).random(mask.shape)
     rates = np.maximum(rate, 1 - mask.mean(axis=1))[:, None]
     kept = mask & (chance >= rates)
     lost = ~kept.any(axis=0)
     last = np.where(mask, chance, -1.0).argmax(axis=0)
     kept[last[lost], np.flatnonzero(lost)] = True
-    return np.asarray(kept, bool)
+    return np.asarray(kept & mask, bool)

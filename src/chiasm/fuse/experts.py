@@ -57,8 +57,8 @@ class Experts(Stacked):
         return slope, np.array([learned[one][1] for one in alone]) + self.base_ * (1 - slope)
 
     def _precisions(self, own: Floats, y: NDArray[Any], mass: Floats) -> Floats:
-        """(m + 1, q) of numbers one over the error's variance of each expert, at least the last's, that of the
-        prior; ones of classes and labels, whose scores are logarithms already."""
+        """(m + 1, q) of numbers one over the error's variance of each expert, at least the last's, the
+        prior's; ones of classes and labels, whose scores are logarithms already."""
         if not self.task.is_number:
             return np.ones((len(own) + 1, own.shape[2]))
         squares = np.square(np.nan_to_num(own) - y)

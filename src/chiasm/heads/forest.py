@@ -15,11 +15,13 @@ from chiasm.heads.task import Task
 
 BLOCK = 2_000
 """Rows read at a time, so that rows × trees stay small."""
+MASS = 20
+"""Rows that the trees' share of a class counts for, beside one of the prior: a share of 0 is no certainty."""
 
 
 class Forest(Head):
     """The mean of extremely randomised trees (Geurts, Ernst and Wehenkel 2006) grown by scikit-learn on the
-    target's indicators; shares of classes and labels count with one row of the prior, and as logarithms.
+    target's indicators; shares of classes and labels are drawn to the prior, and count as logarithms.
 
     trees : how many.  leaf : the fewest rows of a leaf.  share : of the features looked at in a split.
     """
@@ -74,8 +76,7 @@ class Forest(Head):
         kind = Task.from_json(self.task_).kind
         if kind in ("number", "numbers"):
             return mean
-        mass = len(self.roots_) / 10  # trees agree, so that they count for fewer rows than there are
-        share = (mean * mass + self.prior_) / (mass + 1)
+        share = (mean * MASS + self.prior_) / (MASS + 1)
         share = np.clip(share, 1e-6, 1 - 1e-6)
         return np.asarray(np.log(share) - np.log1p(-share) if kind == "labels" else np.log(share))
 

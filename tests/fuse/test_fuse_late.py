@@ -1,0 +1,136 @@
+"""Fusions in closed form: what they find, what gaps do, what a gradient carries back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chiasm.errors import DataError
+from chiasm.fuse.concat import Concat, dropped
+from chiasm.fuse.experts import Experts
+from chiasm.fuse.fusion import Fusion
+from chiasm.fuse.late import Late
+from chiasm.fuse.weighted import Weighted
+from chiasm.heads.task import Task
+
+FUSIONS = (Late, Experts, Concat, Weighted)
+RNG = np.random.default_rng(0)
+N = 160
+LATENT = RNG.standard_normal((N, 2))
+NOISE = {c: RNG.standard_normal((N, 4)) for c in "abc"}
+MAPS = {c: RNG.standard_normal((2, 4)) for c in "abc"}
+X = {c: (LATENT @ MAPS[c] + NOISE[c]).astype(np.float32) for c in "ab"}
+X["c"] = NOISE["c"].astype(np.float32)  # says nothing
+MASKS = {c: RNG.random(N) < 0.75 for c in X}
+GAPS = {c: np.where(MASKS[c][:, None], v, np.float32(np.nan)) for c, v in X.items()}
+TARGETS: dict[str, list[Any]] = {
+    "classes": [f"kind {int(a > 0)}{int(b > 0)}" for a, b in LATENT],
+    "labels": [["up"] * int(a > 0) + ["right"] * int(b > 0) for a, b in LATENT],
+    "number": [float(3 * a + 100) for a in LATENT[:, 0]],
+    "numbers": LATENT.tolist(),
+}
+
+
+def small(cls: type[Fusion]) -> Fusion:
+    return cls(heads=("linear",)) if "heads" in cls().get_params() else cls()
+
+
+@pytest.mark.parametrize("cls", FUSIONS)
+@pytest.mark.parametrize("kind", TARGETS)
+def test_a_gradient_is_the_finite_difference(cls: type[Fusion], kind: str) -> None:
+    fusion = small(cls).fit(GAPS, TARGETS[kind])
+    toward = RNG.standard_normal(fusion.scores(GAPS).shape)
+    found = fusion.pull(GAPS, toward)
+    for c, values in GAPS.items():
+        step = 0.01 * RNG.standard_normal(values.shape).astype(np.float32)
+        up, down = (fusion.scores({**GAPS, c: values + s}) for s in (step, -step))
+        expected = np.nansum((up - down) / 2 * toward, axis=1)
+        np.testing.assert_allclose((found[c] * step).sum(axis=1), expected, atol=1e-4)
+        assert (found[c][~MASKS[c]] == 0).all()
+
+
+@pytest.mark.parametrize("cls", FUSIONS)
+@pytest.mark.parametrize("kind", TARGETS)
+def test_a_row_is_scored_by_itself(cls: type[Fusion], kind: str) -> None:
+    fusion = small(cls).fit(GAPS, TARGETS[kind])
+    alone = np.vstack([fusion.scores({c: v[i : i + 1] for c, v in GAPS.items()}) for i in range(20)])
+    np.testing.assert_allclose(alone, fusion.scores({c: v[:20] for c, v in GAPS.items()}), atol=1e-9)
+    assert np.array_equal(
+        fusion.scores({"a": GAPS["a"], "b": np.full_like(GAPS["b"], np.nan)}),
+        fusion.scores({"a": GAPS["a"]}),
+        equal_nan=True,
+    )
+
+
+@pytest.mark.parametrize("cls", FUSIONS)
+def test_two_that_say_half_each_say_more_together(cls: type[Fusion]) -> None:
+    y = [float(a + b) for a, b in LATENT]
+    halves = {"a": LATENT[:, :1].astype(np.float32), "b": LATENT[:, 1:].astype(np.float32)}
+    fusion = small(cls).fit({c: v[:100] for c, v in halves.items()}, y[:100])
+    task = fusion.task
+
+    def error(columns: str) -> float:
+        said = task.numbers(fusion.scores({c: halves[c][100:] for c in columns}))[:, 0]
+        return float(np.square(said - y[100:]).mean() / np.var(y[100:]))
+
+    assert error("ab") < 0.15
+    assert error("a") < 0.9
+    assert error("b") < 0.9
+
+
+@pytest.mark.parametrize("kind", ["classes", "number"])
+def test_one_modality_alone_is_its_single_model(kind: str) -> None:
+    """With others learned beside it or not, a row with one modality is scored by that modality's head."""
+    both = Late(heads=("linear",)).fit({c: X[c] for c in "ab"}, TARGETS[kind])
+    single = Late(heads=("linear",)).fit({"a": X["a"]}, TARGETS[kind])
+    np.testing.assert_allclose(both.scores({"a": X["a"]}), single.scores({"a": X["a"]}), atol=0.02)
+
+
+def test_a_modality_of_noise_changes_little() -> None:
+    y = TARGETS["number"]
+    plain, noisy = (Late().fit({c: X[c][:100] for c in names}, y[:100]) for names in ("a", "ac"))
+    errors = [
+        np.square(m.task.numbers(m.scores({c: X[c][100:] for c in "ac"}))[:, 0] - y[100:]).mean()
+        for m in (plain, noisy)
+    ]
+    assert errors[1] < 1.1 * errors[0]
+
+
+def test_independent_experts_multiply() -> None:
+    """Two experts with errors of their own: the precision of their product is near the sum of theirs."""
+    truth = RNG.standard_normal(2000)
+    columns = {c: (truth + RNG.standard_normal(2000))[:, None].astype(np.float32) for c in "ab"}
+    fusion = Experts(heads=("linear",)).fit(columns, truth.tolist())
+    error = np.square(fusion.task.numbers(fusion.scores(columns))[:, 0] - truth).mean()
+    assert error == pytest.approx(1 / 3, abs=0.03)  # 1 / (1 + 1 + 1): prior and two experts of precision 1
+
+
+def test_what_is_dropped_leaves_something() -> None:
+    mask = np.array([MASKS[c] for c in "abc"])
+    kept = dropped(mask, 0.9, seed=0)
+    assert (kept <= mask).all()
+    assert np.array_equal(kept.any(axis=0), mask.any(axis=0))
+    assert 1 - dropped(np.ones((3, 5000), bool), 0.3, seed=0).mean() == pytest.approx(
+        0.3 - 0.3**3 / 3, abs=0.02
+    )
+
+
+def test_groups_stay_together() -> None:
+    """Every row four times: without groups the copies would betray their targets."""
+    y = RNG.integers(2, size=30)
+    noise = RNG.standard_normal((30, 40)).astype(np.float32)
+    fusion = Late(heads=("linear",)).fit(
+        {"a": np.repeat(noise, 4, axis=0)},
+        np.repeat(y, 4).tolist(),
+        groups=np.repeat(np.arange(30), 4).tolist(),
+    )
+    sure = fusion.predict_proba({"a": RNG.standard_normal((200, 40)).astype(np.float32)}).max(axis=1)
+    assert np.median(sure) < 0.8
+
+
+def test_ten_thousand_classes_are_refused() -> None:
+    y = [f"name {i}" for i in range(2000)]
+    with pytest.raises(DataError, match="2,000 classes"):
+        Late().fit({"a": RNG.standard_normal((2000, 2))}, y, task=Task.of(y))

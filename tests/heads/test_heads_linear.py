@@ -1,0 +1,88 @@
+"""Linear, kernel and forest heads beside slow or known answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.ensemble import ExtraTreesRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from chiasm.heads.folds import folds, held_out
+from chiasm.heads.forest import Forest
+from chiasm.heads.head import Head
+from chiasm.heads.kernel import Kernel
+from chiasm.heads.linear import Linear, principal
+from chiasm.heads.logistic import logistic
+from chiasm.heads.names import record, revive
+from chiasm.heads.task import Task
+
+RNG = np.random.default_rng(1)
+Z = RNG.standard_normal((80, 5)).astype(np.float32)
+WIDE = RNG.standard_normal((40, 90)).astype(np.float32)
+NUMBER = Task("number", centre=(0.0,), scale=(1.0,))
+CLASSES = Task("classes", ("a", "b", "c"))
+y = (Z[:, :1] - 0.5 * Z[:, 1:2] + 0.3 * RNG.standard_normal((80, 1))).astype(np.float64)
+k = (Z[:, 0] > 0).astype(np.int64) + (Z[:, 1] > 0.5)
+
+
+@pytest.mark.parametrize("values", [Z[:40], WIDE])
+def test_held_out_scores_are_those_of_refitted_ridges(values: np.ndarray) -> None:
+    centred = values.astype(np.float64) - values.mean(axis=0)
+    basis, _ = principal(centred, np.ones(len(values)))
+    fold = folds(y[:40], None, 4)
+    found = basis.held_out(y[:40], 0.1, fold)
+    for train, held in held_out(fold):
+        slow = Ridge(alpha=0.1 * basis.top).fit(values[train], y[:40][train])
+        np.testing.assert_allclose(found[held, 0], np.ravel(slow.predict(values[held])), atol=1e-4)
+
+
+def test_logistic_regression_agrees_with_a_library() -> None:
+    T = np.eye(3)[k]
+    W = logistic(Z.astype(np.float64), T, np.ones(80), 1.0, labels=False)
+    known = LogisticRegression(C=1.0, tol=1e-8, max_iter=1000).fit(Z, k)
+    odds = Z @ W[:-1] + W[-1]
+    expected = known.decision_function(Z)
+    centre = lambda s: s - s.mean(axis=1, keepdims=True)  # noqa: E731 (softmax does not see a constant)
+    np.testing.assert_allclose(centre(odds), centre(expected), atol=0.01)
+
+
+def test_a_forest_reads_as_it_was_grown() -> None:
+    forest = Forest(trees=20).fit(Z, y, NUMBER)
+    grown = ExtraTreesRegressor(20, min_samples_leaf=2, max_features=0.33, random_state=0).fit(Z, y[:, 0])
+    np.testing.assert_allclose(forest.scores(Z)[:, 0], grown.predict(Z), atol=1e-12)
+
+
+@pytest.mark.parametrize("head", [Linear(), Kernel(), Forest(trees=20)])
+@pytest.mark.parametrize(("task", "target"), [(NUMBER, y), (CLASSES, k)])
+def test_a_head_learns_and_is_kept(head: Head, task: Task, target: Any) -> None:
+    fold = folds(target, None, 5)
+    found = head.cross_fit(Z, target, task, fold)
+    prior = np.tile(task.prior(target), (80, 1))
+    assert task.losses(found, target).mean() < 0.8 * task.losses(prior, target).mean()
+    assert np.array_equal(revive(record(head)).scores(Z), head.scores(Z))
+
+
+@pytest.mark.parametrize("head", [Linear(), Kernel()])
+def test_weights_count_as_copies(head: Head) -> None:
+    weights = np.r_[np.full(40, 2.0), np.ones(40)]
+    rows = np.r_[np.arange(40), np.arange(80)]
+    weighted = head.fit(Z, y, NUMBER, weights).scores(Z)
+    copied = head.fit(Z[rows], y[rows], NUMBER, None, rows).scores(Z)
+    np.testing.assert_allclose(weighted, copied, atol=0.1)
+
+
+def test_a_constant_column_has_no_say() -> None:
+    wider = np.hstack([Z, np.full((80, 1), 0.1, np.float32)])
+    np.testing.assert_allclose(
+        Linear().fit(wider, y, NUMBER).scores(wider), Linear().fit(Z, y, NUMBER).scores(Z), atol=1e-6
+    )
+
+
+def test_folds_keep_groups_and_spread_classes() -> None:
+    groups = np.repeat(np.arange(40), 2)
+    fold = folds(k, groups, 5)
+    assert all(len(set(fold[groups == g])) == 1 for g in range(40))
+    share = [np.bincount(k[folds(k, None, 5) == f], minlength=3) for f in range(5)]
+    assert np.ptp(share, axis=0).max() <= 2
