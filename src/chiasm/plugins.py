@@ -23,6 +23,10 @@ BUILT_IN = {
         "hellinger": "chiasm.encode.vector:Hellinger",
         "onehot": "chiasm.encode.table:OneHot",
         "standard": "chiasm.encode.table:Standard",
+        "table": "chiasm.encode.table:Table",
+        "clip": "chiasm.encode.video:Clip",
+        "voice": "chiasm.encode.voice:Voice",
+        "rocket": "chiasm.encode.series:Rocket",
         "onnx": "chiasm.encode.onnx:OnnxImage",
         "text-model": "chiasm.encode.pretrained:TextModel",
         "image-model": "chiasm.encode.pretrained:ImageModel",
@@ -35,7 +39,17 @@ BUILT_IN = {
         "procrustes": "chiasm.align.linear:Procrustes",
         "semantic": "chiasm.align.semantic:Semantic",
     },
-    "fuse": {"mean": "chiasm.fuse.mean:Mean"},
+    "fuse": {
+        "mean": "chiasm.fuse.mean:Mean",
+        "late": "chiasm.fuse.late:Late",
+        "concat": "chiasm.fuse.concat:Concat",
+        "experts": "chiasm.fuse.experts:Experts",
+        "weighted": "chiasm.fuse.weighted:Weighted",
+        "gated": "chiasm.fuse.gated:Gated",
+        "attention": "chiasm.fuse.attention:Attention",
+        "tensor": "chiasm.fuse.tensor:Tensor",
+        "adversarial": "chiasm.fuse.adversarial:Adversarial",
+    },
 }
 
 
@@ -64,6 +78,9 @@ DEFAULTS = {
     "vector": "vector",
     "category": "onehot",
     "number": "standard",
+    "date": "standard",
+    "series": "rocket",
+    "video": "clip",
 }
 
 

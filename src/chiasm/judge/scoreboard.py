@@ -17,6 +17,7 @@ from chiasm.index import Gallery
 from chiasm.judge.estimate import FEW, Estimate
 from chiasm.judge.outcome import Outcome
 from chiasm.judge.relevance import Relevance, relevance
+from chiasm.judge.stress import Stress
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,7 +63,7 @@ class Report:
 
     directions : how well columns find each other;  relevance : what counts as right, in words.
     notes : what the numbers mean, in words.
-    outcomes : how well each target is predicted.
+    outcomes : how well each target is predicted;  stresses : and how that holds out on harmed features.
     """
 
     directions: tuple[Direction, ...]
@@ -70,6 +71,7 @@ class Report:
     relevance: str
     notes: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
+    stresses: tuple[Stress, ...] = ()
 
     @classmethod
     def of(
@@ -91,7 +93,9 @@ class Report:
             directions = tuple(_direction_of(one) for one in document["directions"])
             notes = tuple(str(note) for note in document["notes"])
             outcomes = tuple(Outcome.from_json(one) for one in document.get("outcomes", ()))
-            return cls(directions, int(document["rows"]), str(document["relevance"]), notes, outcomes)
+            stresses = tuple(Stress.from_json(one) for one in document.get("stresses", ()))
+            meaning = str(document["relevance"])
+            return cls(directions, int(document["rows"]), meaning, notes, outcomes, stresses)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"not a scoreboard ({error})", where="report") from error
 

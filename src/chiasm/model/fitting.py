@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,21 +15,19 @@ from chiasm.align.hubness import Hubness
 from chiasm.align.linear import LinearAligner
 from chiasm.align.moments import Moments
 from chiasm.align.tune import BANK, Tuning, sample, tune
-from chiasm.encode.cache import Cache, opened
 from chiasm.encode.encoder import Encoder
-from chiasm.encode.engine import Described, describe_column
+from chiasm.encode.engine import Described
 from chiasm.encode.features import Features
 from chiasm.errors import Broken, DataError, UsageError
 from chiasm.fuse.mean import Mean
 from chiasm.judge.relevance import relevance
 from chiasm.judge.scoreboard import Report
+from chiasm.model.inputs import Encoders
 from chiasm.model.judging import Baselines, judge, labels_of
 from chiasm.model.parts import Parts, hold_out
-from chiasm.model.space import Progress, Space
+from chiasm.model.space import Space
 from chiasm.rows.modality import SPACE
 from chiasm.rows.rows import Rows
-
-Encoders = Mapping[str, "str | Encoder | Callable[..., Any]"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,23 +46,23 @@ class Fitted:
 
 def fit_space(
     rows: Rows,
+    chosen: Mapping[str, Encoder],
+    described: Mapping[str, Described],
     *,
     target: str | None,
-    encoders: Encoders,
     align: str | LinearAligner,
-    fuse: str | Mean,
+    fusion: Mean,
     dim: int,
     by: str | None,
     precision: str,
     seed: int,
-    cache: Cache | None,
-    progress: Progress | None,
 ) -> Fitted:
-    """Learn a space from rows, tune it on one held-out part, score it on another, refit it on all."""
+    """Learn a space from described rows, tune it on one held-out part, score it on another, refit it on all.
+
+    target : the column whose equal values make rows right answers to each other, if any.
+    """
     notes: list[str] = []
-    chosen = choose_encoders(rows, encoders, target)
-    aligner, fusion = _aligner(align, dim), _fusion(fuse)
-    described = _describe(rows, chosen, cache, progress)
+    aligner = _aligner(align, dim)
     present = {c: np.isin(np.arange(len(rows)), d.row) for c, d in described.items()}
     parts = hold_out(rows, present, by, seed)
     features = _encode(described, chosen, parts, notes)
@@ -96,16 +94,21 @@ def fit_space(
     )
 
 
-def choose_encoders(rows: Rows, named: Encoders, target: str | None) -> dict[str, Encoder]:
-    """A fresh encoder for each column that joins the space: as named, else the default of its modality."""
-    for column in named:
+def choose_encoders(rows: Rows, named: Encoders, targets: Sequence[str]) -> dict[str, Encoder]:
+    """A fresh encoder for each column that joins the space: as named, else the default of its modality.
+
+    Without a target two columns at least must join; with one, fewer make no space.
+    """
+    for column in (*named, *targets):
         rows.schema[column]
-        if column == target:
+        if column in named and column in targets:
             raise UsageError(f"column {column!r} is the target, so it takes no encoder", where="encoders")
-    joining = [c for c in rows.schema.of(*SPACE) if c != target]
+    joining = [c for c in rows.schema.of(*SPACE) if c not in targets]
     chosen = {
         c: clone(plugins.encoder(named.get(c), rows.schema[c].modality)) for c in sorted({*joining, *named})
     }
+    if len(chosen) < 2 and targets:
+        return {}
     if len(chosen) < 2:
         kinds = ", ".join(f"{c.name} ({c.modality})" for c in rows.schema.columns)
         raise DataError(
@@ -113,16 +116,6 @@ def choose_encoders(rows: Rows, named: Encoders, target: str | None) -> dict[str
             hint="--as COL=MODALITY reads a column otherwise, --encoder COL=onehot brings a category in.",
         )
     return chosen
-
-
-def _describe(
-    rows: Rows, encoders: Mapping[str, Encoder], cache: Cache | None, progress: Progress | None
-) -> dict[str, Described]:
-    with opened(cache) as kept:
-        return {
-            column: describe_column(rows, column, encoder, cache=kept, progress=progress)
-            for column, encoder in encoders.items()
-        }
 
 
 def _encode(
@@ -163,14 +156,6 @@ def _aligner(align: str | LinearAligner, dim: int) -> LinearAligner:
         raise UsageError(f"align is a name or an aligner, got {type(align).__name__}")
     own: LinearAligner = clone(align)
     return own
-
-
-def _fusion(fuse: str | Mean) -> Mean:
-    if isinstance(fuse, str):
-        found: Mean = plugins.get("fuse", fuse)()
-        return found
-    own: Mean = clone(fuse)
-    return own.fit({})
 
 
 class _Stage:

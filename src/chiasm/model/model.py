@@ -10,16 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.align.linear import LinearAligner
+from chiasm.checks import check_known
 from chiasm.encode.cache import Cache, opened
 from chiasm.encode.features import Features
 from chiasm.errors import Broken, DataError, UsageError, did_you_mean
-from chiasm.fuse.mean import Mean
 from chiasm.index import Gallery
+from chiasm.judge.collect import Worth
+from chiasm.judge.explain import Explanation
+from chiasm.judge.outcome import Outcome
 from chiasm.judge.scoreboard import Report
 from chiasm.model import folder
-from chiasm.model.fitting import Encoders, Fitted, fit_space
+from chiasm.model.evaluating import outcome_of, stress_of
+from chiasm.model.explaining import explain, worth
 from chiasm.model.judging import Baselines, judge, known_share, labels_of
+from chiasm.model.learning import targets_of
+from chiasm.model.predictor import Prediction, Predictor
 from chiasm.model.query import DISLIKE, Hit, Part, Question
 from chiasm.model.space import Progress, Space
 from chiasm.rows.columns import ROW, with_rows
@@ -28,14 +33,17 @@ from chiasm.rows.rows import Rows
 from chiasm.rows.schema import Schema
 
 WORDS = ("text", "category")
+TRIED = 500
+"""Indexed rows whose cells are tried in a row that lacks them."""
 Ids = str | int | Sequence[str | int]
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A fitted space with the rows it has indexed.
+    """A fitted space with the rows it has indexed, and what predicts its targets.
 
     rows : the indexed rows;  galleries : {column: its items in the space}.
+    predictors : {target: what predicts it}.
     report : the scoreboard on rows that were held out while fitting, None where there were too few.
     facts : seed, target, tuning, parts, versions;  notes : what fitting has to say.
     broken : the cells that could not be used, rows numbered as in their source.
@@ -45,6 +53,7 @@ class Model:
     rows: Rows
     galleries: Mapping[str, Gallery]
     baselines: Baselines
+    predictors: Mapping[str, Predictor] = field(default_factory=dict)
     report: Report | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -109,13 +118,94 @@ class Model:
                 hits += question.ask(gallery, rows.ids, k, allowed)
         return sorted(hits, key=lambda hit: -hit.score)[:k]
 
+    def predict(
+        self, data: Any, *, cache: Cache | None = None, progress: Progress | None = None
+    ) -> list[Prediction] | dict[str, list[Prediction]]:
+        """A prediction a row, or {target: such a list} of several targets; target columns in it are ignored.
+
+        DataError names a row that has nothing to go by.
+        """
+        rows = self.read(data)
+        found = {}
+        with opened(cache) as kept:
+            for name, predictor in self._predictors().items():
+                found[name] = predictor.predict(predictor.see(rows, kept, progress))
+        return found if len(found) > 1 else next(iter(found.values()))
+
+    def explain(
+        self, data: Any, *, target: str | None = None, cache: Cache | None = None
+    ) -> Explanation | list[Explanation]:
+        """Why a row is predicted so: exact shares of its columns, and the pieces of its items; a list of
+        several rows. `target` is needed where there are several."""
+        rows, predictor = self.read(data), self.predictor(target)
+        found = []
+        with opened(cache) as kept:
+            for row in rows:
+                found.append(explain(predictor, row, predictor.see(row, kept)))
+        return found if len(found) != 1 else found[0]
+
+    def collect(self, data: Any, *, target: str | None = None, cache: Cache | None = None) -> list[Worth]:
+        """What each modality that one row lacks would do to its prediction, and whether it is worth collecting:
+        tried with the cells of like rows among the indexed ones."""
+        row, predictor = self.read(data), self.predictor(target)
+        if len(row) != 1:
+            raise UsageError(f"one row is asked about at a time, got {len(row)}", hint="Give rows[i].")
+        some = np.unique(np.linspace(0, len(self.rows) - 1, min(len(self.rows), TRIED)).astype(np.int64))
+        added = next((o.added for o in self.outcomes if o.target == predictor.target), ())
+        with opened(cache) as kept:
+            seen, others = predictor.see(row, kept), predictor.see(self.rows[some], kept)
+        return worth(predictor, seen, others, {one.name: one.gain for one in added})
+
+    def predictor(self, target: str | None = None) -> Predictor:
+        """What predicts a target; without a name the only one there is."""
+        known = self._predictors()
+        if target is None and len(known) > 1:
+            raise UsageError(f"several targets: {', '.join(known)}", hint="Name one.")
+        if target is not None:
+            check_known(target, known, "target")
+        return known[target or next(iter(known))]
+
+    def _predictors(self) -> Mapping[str, Predictor]:
+        if not self.predictors:
+            raise UsageError("this model was fitted without a target", hint="Fit again with --target COL.")
+        return self.predictors
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """How well each target is predicted, on rows that were not learned from."""
+        return () if self.report is None else self.report.outcomes
+
     def evaluate(
-        self, data: Any, *, seed: int = 0, cache: Cache | None = None, progress: Progress | None = None
+        self,
+        data: Any,
+        *,
+        seed: int = 0,
+        stress: bool = False,
+        cache: Cache | None = None,
+        progress: Progress | None = None,
     ) -> Report:
-        """The scoreboard on other rows: right is an item of the same row, or of one of the same target."""
+        """The scoreboard on other rows: how well columns find each other (right is an item of the same row, or
+        of one of the same target), and how well each target that they have is predicted.
+
+        stress : also how predictions hold out on noisy, missing and attacked features (`Report.stresses`).
+        """
         rows = self.read(data)
         with opened(cache) as kept:
-            features = self.space.features(rows, kept, progress)
+            report = self._searched(rows, seed, kept, progress)
+            outcomes, stresses = [], []
+            for name, predictor in self.predictors.items():
+                values = targets_of(rows, name)
+                if any(value is not None for value in values):
+                    seen = predictor.see(rows, kept, progress)
+                    groups = None if self.facts.get("by") is None else rows.values(self.facts["by"])
+                    outcomes.append(outcome_of(predictor, seen, values, groups, seed))
+                    stresses += [stress_of(predictor, seen, values, seed)] if stress else []
+        return replace(report, outcomes=tuple(outcomes), stresses=tuple(stresses))
+
+    def _searched(self, rows: Rows, seed: int, cache: Cache, progress: Progress | None) -> Report:
+        if not self.columns:
+            return Report((), len(rows), "")
+        features = self.space.features(rows, cache, progress)
         target = self.facts.get("target")
         report = judge(self.space, self.baselines, features, labels_of(rows, target), target, seed)
         known = known_share(self.space, self.galleries, features)
@@ -135,7 +225,7 @@ class Model:
         for column, f in vectors.items():
             losses = self.space.hubness.penalties(column, f.values)
             galleries[column] = galleries[column].append(f.values, f.row + len(self.rows), f.item, losses)
-        found = _named((b for f in features.values() for b in f.broken), more)
+        found = named((b for f in features.values() for b in f.broken), more)
         return replace(self, rows=rows, galleries=galleries, broken=self.broken + found)
 
     def remove(self, ids: Ids) -> Model:
@@ -220,64 +310,15 @@ class Model:
         return rows, self.space.galleries(vectors, like=self.galleries)
 
 
-def fit(
-    data: Any,
-    *,
-    target: str | None = None,
-    encoders: Encoders | None = None,
-    modalities: Mapping[str, str] | None = None,
-    align: str | LinearAligner = "cca",
-    fuse: str | Mean = "mean",
-    dim: int = 256,
-    by: str | None = None,
-    precision: str = "float32",
-    seed: int = 0,
-    cache: Cache | None = None,
-    progress: Progress | None = None,
-) -> Model:
-    """Fit a model on rows, or on anything `chiasm.read` reads.
-
-    target : a column that is kept out of the space; rows of equal target are right answers to each other, and
-    supervised aligners learn from it.
-    encoders : {column: a name, a model folder or file, an Encoder, or a function of a list of cells}.
-    align : 'cca', 'ridge', 'procrustes', 'semantic', or an aligner;  fuse : 'mean', or a fusion.
-    dim : width of the space, at most what the columns allow, for an aligner given by name.
-    by : a column of groups that are held out whole.
-    precision : of the products between columns: 'float32', or 'bfloat16' where the processor has it (torch).
-    cache : where features are kept; None takes the user's cache folder.
-    """
-    rows = read(data, modalities=modalities)
-    fitted = fit_space(
-        rows, target=target, encoders=encoders or {}, align=align, fuse=fuse, dim=dim, by=by,
-        precision=precision, seed=seed, cache=cache, progress=progress,
-    )  # fmt: skip
-    galleries = fitted.space.galleries(fitted.space.project(fitted.features))
-    return Model(
-        fitted.space, rows, galleries, fitted.baselines, fitted.report, _facts(fitted, rows, target, seed),
-        tuple(fitted.notes), _named(fitted.broken, rows),
-    )  # fmt: skip
-
-
 def _ids(ids: Ids) -> Sequence[str | int]:
     """One id is a list of one."""
     return (ids,) if isinstance(ids, str | int) else ids
 
 
-def _named(broken: Iterable[Broken], rows: Rows) -> tuple[Broken, ...]:
+def named(broken: Iterable[Broken], rows: Rows) -> tuple[Broken, ...]:
     """Broken cells by the numbers that their rows have in the source, and their ids."""
     ids = rows.ids if rows.schema.ids else [""] * len(rows)
     return tuple(replace(one, row=int(rows.numbers[one.row]), id=ids[one.row]) for one in broken)
-
-
-def _facts(fitted: Fitted, rows: Rows, target: str | None, seed: int) -> dict[str, Any]:
-    return {
-        "seed": seed,
-        "target": target,
-        "tuned": fitted.tuning.params,
-        "hubness": fitted.tuning.hubness,
-        "trained_rows": fitted.parts.numbers(rows),
-        "versions": folder.versions(),
-    }
 
 
 def load(path: str | Path, *, encoders: Mapping[str, Any] | None = None) -> Model:

@@ -1,0 +1,71 @@
+"""Evaluating a predictor on rows with a target: beside every single modality, and for every pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from chiasm.errors import DataError
+from chiasm.judge.outcome import Outcome
+from chiasm.judge.predictions import Sets, judge_target, patterns_of
+from chiasm.judge.stress import Stress, stress
+from chiasm.model.learning import sizes
+from chiasm.model.predictor import Predictor, Seen
+
+
+def outcome_of(
+    predictor: Predictor, seen: Seen, values: Sequence[Any], groups: Sequence[Any] | None, seed: int
+) -> Outcome:
+    """The outcome on rows of which none was learned from; those without a target are left out.
+
+    values : (n,) the target;  groups : (n,) rows that are resampled together.
+    """
+    known = _known(predictor, values)
+    judged = [value for value, use in zip(values, known, strict=True) if use]
+    rows = [i for i, use in enumerate(known) if use]
+    features = {m: f.take(rows) for m, f in seen.features.items()}
+    names = [name for name, use in zip(seen.patterns, known, strict=True) if use]
+    scores = predictor.scores(features, names)
+    singles = {m: predictor.late.scores({m: f}) for m, f in features.items() if m in predictor.late.widths_}
+    shown = {}
+    if not predictor.alone and len(singles) > 1:
+        for pattern in patterns_of({m: f.present for m, f in features.items() if m in singles}):
+            whole = [f.present for m, f in features.items() if m in pattern]
+            shown[pattern] = predictor.scores({m: features[m] for m in pattern})
+            for present in whole:
+                shown[pattern][~present] = float("nan")
+    if predictor.alone:
+        singles[predictor.name] = scores
+    conformal, task = predictor.conformal, predictor.task
+    covered = conformal.covered(scores, task.code(judged), names)
+    outcome = judge_target(
+        predictor.target,
+        task,
+        judged,
+        predictor.name,
+        {} if predictor.alone else {predictor.name: scores},
+        singles,
+        shown,
+        groups=None if groups is None else [groups[i] for i in rows],
+        sets=[Sets(covered, sizes(conformal, task, scores, names), conformal.coverage)],
+        seed=seed,
+    )
+    return replace(outcome, left_out=len(known) - len(rows))
+
+
+def stress_of(predictor: Predictor, seen: Seen, values: Sequence[Any], seed: int) -> Stress:
+    """How the predictor's fusion holds out on harmed features of these rows."""
+    known = _known(predictor, values)
+    features = {m: seen.features[m] for m in predictor.modalities if len(seen.features[m].row)}
+    kept = [value if use else None for value, use in zip(values, known, strict=True)]
+    return stress(predictor.target, predictor.fusion, features, kept, seed=seed)
+
+
+def _known(predictor: Predictor, values: Sequence[Any]) -> list[bool]:
+    """(n,) rows whose target is one that was learned."""
+    classes = set(predictor.task.classes) if predictor.task.kind in ("classes", "order") else None
+    known = [value is not None and (classes is None or value in classes) for value in values]
+    if not any(known):
+        raise DataError("no row has a value that was learned", where=f"target {predictor.target!r}")
+    return known

@@ -1,0 +1,183 @@
+"""The predictor of one target: encoders, fusion, calibration and conformal sets, applied to rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.encode.cache import Cache
+from chiasm.encode.engine import Described
+from chiasm.encode.features import Features
+from chiasm.errors import DataError
+from chiasm.fuse.fusion import Fusion, labels_of
+from chiasm.heads.calibrate import Calibration
+from chiasm.heads.conformal import Conformal, pattern_names
+from chiasm.heads.task import Task
+from chiasm.model.inputs import Inputs, Progress
+from chiasm.rows.rows import Rows
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one row is said to be.
+
+    label : a class, a list of labels, a number in the target's units, or a list of numbers.
+    score : the calibrated probability of the label (of several labels, of the likeliest); None for numbers.
+    interval : (low, high) that holds the number at the stated coverage, of several numbers a pair each.
+    labels : the conformal set: classes, or labels, that are left open at the stated coverage.
+    abstained : whether that set does not single out one class.
+    used, absent, broken : columns it went by, those that were not there, and those that could not be read.
+    """
+
+    target: str
+    label: Any
+    score: float | None
+    interval: Any
+    labels: tuple[Any, ...]
+    abstained: bool
+    used: tuple[str, ...]
+    absent: tuple[str, ...]
+    broken: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON document."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Rows as a predictor sees them: described cells, and the features of its modalities."""
+
+    rows: Rows
+    described: Mapping[str, Described]
+    features: Mapping[str, Features]
+
+    @property
+    def patterns(self) -> list[str]:
+        """(n,) the names of the modalities that each row has."""
+        return pattern_names({c: f.present for c, f in self.features.items()})
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """Y = T(F(X)) of one target.
+
+    name : of the fusion in use, or of the modality that is used alone.
+    alone : whether one modality is used alone: the others are then not looked at.
+    fusion : what predicts;  late : late fusion, whose heads are the single modalities.
+    """
+
+    target: str
+    task: Task
+    inputs: Inputs
+    name: str
+    alone: bool
+    fusion: Fusion
+    late: Fusion
+    calibration: Calibration
+    conformal: Conformal
+
+    @property
+    def modalities(self) -> list[str]:
+        """The modalities it looks at."""
+        return [self.name] if self.alone else sorted(self.fusion.widths_)
+
+    def see(self, rows: Rows, cache: Cache | None = None, progress: Progress | None = None) -> Seen:
+        """φ of rows."""
+        described = self.inputs.describe(rows, cache, progress)
+        return Seen(rows, described, self.inputs.features(described))
+
+    def scores(self, features: Mapping[str, Features], patterns: Sequence[str] | None = None) -> Floats:
+        """(n, q) calibrated scores; NaN rows where there is nothing it looks at."""
+        own = {c: f for c, f in features.items() if c in self.modalities}
+        names = pattern_names({c: f.present for c, f in features.items()}) if patterns is None else patterns
+        return self.calibration.transform(self.fusion.scores(own), names)
+
+    def predict(self, seen: Seen) -> list[Prediction]:
+        """One prediction a row; DataError names the rows that have nothing to go by."""
+        names = seen.patterns
+        scores = self.scores(seen.features, names)
+        used, absent, broken = self._columns(seen)
+        self._check(seen, scores, broken)
+        labels = labels_of(self.task, scores)
+        sure = [None] * len(labels) if self.task.is_number else self.confidence(scores).tolist()
+        abstained = self.conformal.abstains(scores, names)
+        intervals, sets = self._open(scores, names)
+        return [
+            Prediction(self.target, *one)
+            for one in zip(
+                labels, sure, intervals, sets, abstained.tolist(), used, absent, broken, strict=True
+            )
+        ]
+
+    def confidence(self, scores: Floats) -> Floats:
+        """(n,) the probability of each row's label, of several labels that of the likeliest."""
+        probability = self.task.probabilities(scores)
+        return np.asarray(probability[np.arange(len(scores)), self.place(scores)], np.float64)
+
+    def place(self, scores: Floats) -> list[int]:
+        """The class whose probability is a row's score: its label, of several labels the likeliest."""
+        if self.task.kind == "order":
+            return [self.task.classes.index(label) for label in labels_of(self.task, scores)]
+        return [int(i) for i in scores.argmax(axis=1)]
+
+    def _open(self, scores: Floats, names: Sequence[str]) -> tuple[list[Any], list[tuple[Any, ...]]]:
+        """Intervals of numbers, sets of classes or labels."""
+        if not self.task.is_number:
+            sets = self.conformal.sets(scores, names)
+            return [None] * len(scores), [
+                tuple(c for c, inside in zip(self.task.classes, row, strict=True) if inside) for row in sets
+            ]
+        pairs = [
+            [(low, high) for low, high in row] for row in self.conformal.intervals(scores, names).tolist()
+        ]
+        intervals = [row[0] for row in pairs] if self.task.kind == "number" else pairs
+        return intervals, [()] * len(scores)
+
+    def _columns(self, seen: Seen) -> tuple[list[tuple[str, ...]], ...]:
+        """Of each row the columns used, absent and broken."""
+        n = len(seen.rows)
+        used: list[list[str]] = [[] for _ in range(n)]
+        absent: list[list[str]] = [[] for _ in range(n)]
+        broken: list[list[str]] = [[] for _ in range(n)]
+        lost = {(b.row, b.column) for d in seen.described.values() for b in d.broken}
+        for modality in sorted(seen.features):
+            there = self._there(seen, modality)
+            for column, present in there.items():
+                for i in range(n):
+                    if present[i] and modality in self.modalities:
+                        used[i].append(column)
+                    elif not present[i]:
+                        (broken if (i, column) in lost else absent)[i].append(column)
+        return tuple([tuple(sorted(one)) for one in group] for group in (used, absent, broken))
+
+    def _there(self, seen: Seen, modality: str) -> dict[str, NDArray[np.bool_]]:
+        """{column: (n,) whether a row has it} of a modality."""
+        if modality not in self.inputs.groups:
+            return {modality: seen.features[modality].present}
+        described = seen.described[modality]
+        there = {c: np.zeros(described.n, bool) for c in self.inputs.groups[modality]}
+        for row, cell in zip(described.row.tolist(), described.values, strict=True):
+            for column in cell:
+                there[column][row] = True
+        return there
+
+    def _check(self, seen: Seen, scores: Floats, broken: Sequence[tuple[str, ...]]) -> None:
+        lost = np.flatnonzero(~np.isfinite(scores).all(axis=1)).tolist()
+        if not lost:
+            return
+        ids, first = seen.rows.ids, lost[0]
+        why = f"broken: {', '.join(broken[first])}" if broken[first] else "all absent"
+        columns = ", ".join(c for m in self.modalities for c in self.inputs.columns_of(m))
+        more = f", and {len(lost) - 1:,} more rows" if len(lost) > 1 else ""
+        raise DataError(
+            f"nothing to predict {self.target!r} from ({why}){more}",
+            where=f"row {ids[first]}",
+            hint=f"A row needs one of: {columns}.",
+        )
