@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import clone
 
-from chiasm import plugins, storage
+from chiasm import storage
 from chiasm.align.hubness import Hubness
 from chiasm.align.linear import Ridge
 from chiasm.checks import expanded
-from chiasm.encode.call import Function
 from chiasm.errors import Broken, ChiasmError, FolderError
 from chiasm.index import Gallery
 from chiasm.judge.scoreboard import Report
+from chiasm.model import records
 from chiasm.model.judging import Baselines
+from chiasm.model.predictor import Predictor
 from chiasm.model.space import Space
 from chiasm.rows.rows import Rows
 
@@ -37,6 +37,9 @@ def save(model: Model, path: Path, *, overwrite: bool, copy_media: bool) -> Path
         rows = model.rows.copy_media() if copy_media else model.rows.without_media()
         rows.to_parquet(folder / "rows.parquet")
         storage.write_tree(folder, "stages", _stages(model))
+        storage.write_tree(
+            folder, "predictors", [records.of_predictor(one) for one in model.predictors.values()]
+        )
         for i, column in enumerate(sorted(model.galleries)):
             place = folder / "index" / str(i)
             place.mkdir(parents=True)
@@ -63,6 +66,7 @@ def read_folder(path: Path, encoders: Mapping[str, Any]) -> dict[str, Any]:
             "rows": rows,
             "galleries": galleries,
             "baselines": _baselines(stages["baselines"]),
+            "predictors": _predictors(storage.read_tree(path, "predictors"), rows, encoders),
             "report": None if report is None else Report.from_json(report),
             "facts": dict(storage.read_tree(path, "facts")),
             "notes": tuple(map(str, manifest["notes"])),
@@ -87,6 +91,18 @@ def _check_fit(space: Space, rows: Rows, galleries: Mapping[str, Gallery]) -> No
         fits &= encoder.modality == rows.schema[column].modality
         if not fits or (len(gallery) and not 0 <= gallery.row.min() <= gallery.row.max() < len(rows)):
             raise ValueError(f"the stages of column {column!r} do not fit each other")
+
+
+def _predictors(
+    kept: Sequence[Mapping[str, Any]], rows: Rows, given: Mapping[str, Any]
+) -> dict[str, Predictor]:
+    """{target: its predictor}; ValueError where one does not fit the rows."""
+    found = [records.predictor(one, given) for one in kept]
+    for one in found:
+        unknown = {one.target, *one.inputs.columns} - set(rows.columns)
+        if unknown or not set(one.modalities) <= set(one.inputs.encoders):
+            raise ValueError(f"the predictor of {one.target!r} does not fit the rows")
+    return {one.target: one for one in found}
 
 
 def versions() -> dict[str, str]:
@@ -117,9 +133,9 @@ def _about(model: Model) -> dict[str, Any]:
 def _stages(model: Model) -> dict[str, Any]:
     space = model.space
     return {
-        "encoders": {column: _encoder_record(encoder) for column, encoder in space.encoders.items()},
-        "align": _record("align", space.aligner),
-        "fuse": _record("fuse", space.fusion),
+        "encoders": {column: records.of_encoder(encoder) for column, encoder in space.encoders.items()},
+        "align": records.of("align", space.aligner),
+        "fuse": records.of("fuse", space.fusion),
         "hubness": space.hubness.state(),
         "baselines": [
             {"query": q, "answer": a, "params": ridge.get_params(), "state": ridge.state()}
@@ -128,39 +144,10 @@ def _stages(model: Model) -> dict[str, Any]:
     }
 
 
-def _record(kind: str, component: Any) -> dict[str, Any]:
-    return {
-        "name": plugins.name_of(kind, component),
-        "params": component.get_params(deep=False),
-        "state": component.state(),
-    }
-
-
-def _encoder_record(encoder: Any) -> dict[str, Any]:
-    if isinstance(encoder, Function) or not plugins.is_named("encode", encoder):
-        return {"name": None, "modality": encoder.modality, "state": encoder.state()}
-    return _record("encode", encoder)
-
-
-def _component(kind: str, record: Mapping[str, Any]) -> Any:
-    return plugins.get(kind, record["name"])(**record["params"]).restore(record["state"])
-
-
-def _encoder(column: str, record: Mapping[str, Any], given: Any) -> Any:
-    if record["name"] is not None:
-        return _component("encode", record)
-    if given is None:
-        raise FolderError(
-            f"the encoder of column {column!r} has no name, so a folder cannot hold it",
-            hint=f"chiasm.load(path, encoders={{{column!r}: …}}) gives it back.",
-        )
-    return clone(plugins.encoder(given, record["modality"])).restore(record["state"])
-
-
 def _space(stages: Mapping[str, Any], given: Mapping[str, Any]) -> Space:
-    encoders = {c: _encoder(c, record, given.get(c)) for c, record in stages["encoders"].items()}
-    aligner = _component("align", stages["align"])
-    return Space(encoders, aligner, Hubness().restore(stages["hubness"]), _component("fuse", stages["fuse"]))
+    encoders = {c: records.encoder(c, record, given.get(c)) for c, record in stages["encoders"].items()}
+    aligner, fusion = records.component("align", stages["align"]), records.component("fuse", stages["fuse"])
+    return Space(encoders, aligner, Hubness().restore(stages["hubness"]), fusion)
 
 
 def _baselines(records: list[dict[str, Any]]) -> Baselines:

@@ -53,9 +53,10 @@ def fit(
 ) -> Model:
     """Fit a model on rows, or on anything `chiasm.read` reads.
 
-    target : a column to predict, or several; kept out of the space. Rows of equal value of the first are right
-        answers to each other in a search, and supervised aligners learn from it.
-    task : 'classes', 'labels', 'order', 'number' or 'numbers', or {target: one of these}; else the values tell.
+    target : a column to predict, or several; kept out of the space. Rows of equal class of the first are
+        right answers to each other in a search, and supervised aligners learn from it.
+    task : 'classes', 'labels', 'order', 'number' or 'numbers', or {target: one of these}; else the values
+        tell.
     encoders : {column: a name, a model folder or file, an Encoder, or a function of a list of cells}.
     clean : {column: cleaning steps}, see `chiasm.read`.
     groups : {name: columns} of numbers, categories and dates that are one modality; else all are, as 'table'.
@@ -63,7 +64,8 @@ def fit(
     fuse : how a target is predicted from several modalities: 'auto' tries and chooses; the name of a fusion,
         or one. 'mean', or a `Mean`, weighs the columns of a search.
     dim : width of the space, at most what the columns allow, for an aligner given by name.
-    by : a column of groups that are held out whole.  time : a column to order by: the past predicts the future.
+    by : a column of groups that are held out whole.
+    time : a column to order by: the past predicts the future.
     folds : of the cross-validation of targets; None holds out one group of `by` at a time.
     balance : whether every class weighs the same.  coverage : of conformal sets and intervals.
     copies : changed copies of every row (`chiasm.rows.augment`) to learn targets from.

@@ -138,15 +138,13 @@ class Model:
         """Why a row is predicted so: exact shares of its columns, and the pieces of its items; a list of
         several rows. `target` is needed where there are several."""
         rows, predictor = self.read(data), self.predictor(target)
-        found = []
         with opened(cache) as kept:
-            for row in rows:
-                found.append(explain(predictor, row, predictor.see(row, kept)))
+            found = [explain(predictor, row, predictor.see(row, kept)) for row in rows]
         return found if len(found) != 1 else found[0]
 
     def collect(self, data: Any, *, target: str | None = None, cache: Cache | None = None) -> list[Worth]:
-        """What each modality that one row lacks would do to its prediction, and whether it is worth collecting:
-        tried with the cells of like rows among the indexed ones."""
+        """What each modality that one row lacks would do to its prediction, and whether it is worth
+        collecting: tried with the cells of like rows among the indexed ones."""
         row, predictor = self.read(data), self.predictor(target)
         if len(row) != 1:
             raise UsageError(f"one row is asked about at a time, got {len(row)}", hint="Give rows[i].")
@@ -184,8 +182,8 @@ class Model:
         cache: Cache | None = None,
         progress: Progress | None = None,
     ) -> Report:
-        """The scoreboard on other rows: how well columns find each other (right is an item of the same row, or
-        of one of the same target), and how well each target that they have is predicted.
+        """The scoreboard on other rows: how well columns find each other (right is an item of the same row,
+        or of one of the same target), and how well each target that they have is predicted.
 
         stress : also how predictions hold out on noisy, missing and attacked features (`Report.stresses`).
         """
