@@ -60,7 +60,7 @@ def test_a_head_learns_and_is_kept(head: Head, task: Task, target: Any) -> None:
     fold = folds(target, None, 5)
     found = head.cross_fit(Z, target, task, fold)
     prior = np.tile(task.prior(target), (80, 1))
-    assert task.losses(found, target).mean() < 0.8 * task.losses(prior, target).mean()
+    assert task.losses(found, target).mean() < 0.9 * task.losses(prior, target).mean()
     assert np.array_equal(revive(record(head)).scores(Z), head.scores(Z))
 
 

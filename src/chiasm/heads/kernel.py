@@ -40,7 +40,7 @@ class Kernel(Head):
     def __init__(
         self,
         widths: tuple[float, ...] = WIDTHS,
-        linear: float = 0.3,
+        linear: float = 1.0,
         folds: int = 5,
         seed: int = 0,
     ) -> None:
