@@ -1,4 +1,4 @@
-"""φ: from the cells of one column to features (items, d)."""
+"""φ: from the cells of one column, or of a group of table columns, to features (items, d)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from chiasm.encode.image import Gradients
     from chiasm.encode.onnx import OnnxImage
     from chiasm.encode.pretrained import ImageModel, SoundModel, TextModel
+    from chiasm.encode.series import Rocket
     from chiasm.encode.sound import LogMel
-    from chiasm.encode.table import OneHot, Standard
+    from chiasm.encode.table import OneHot, Standard, Table
     from chiasm.encode.text import Lexical
     from chiasm.encode.vector import Hellinger, Vector
+    from chiasm.encode.video import Clip
+    from chiasm.encode.voice import Voice
 
 __all__ = [
     "Cache",
+    "Clip",
     "Encoder",
     "Features",
     "Function",
@@ -31,10 +35,13 @@ __all__ = [
     "LogMel",
     "OneHot",
     "OnnxImage",
+    "Rocket",
     "SoundModel",
     "Standard",
+    "Table",
     "TextModel",
     "Vector",
+    "Voice",
 ]
 
 __getattr__, __dir__ = door(
@@ -47,9 +54,12 @@ __getattr__, __dir__ = door(
         "image": ("Gradients",),
         "onnx": ("OnnxImage",),
         "pretrained": ("ImageModel", "SoundModel", "TextModel"),
+        "series": ("Rocket",),
         "sound": ("LogMel",),
-        "table": ("OneHot", "Standard"),
+        "table": ("OneHot", "Standard", "Table"),
         "text": ("Lexical",),
         "vector": ("Hellinger", "Vector"),
+        "video": ("Clip",),
+        "voice": ("Voice",),
     },
 )

@@ -1,1 +1,46 @@
-"""Heads: from features to a label, a number or an order."""
+"""T: from the features of one modality to a class, labels, an order or numbers, and how sure that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chiasm.doors import door
+
+if TYPE_CHECKING:
+    from chiasm.heads.calibrate import Calibration
+    from chiasm.heads.conformal import Conformal, pattern_names
+    from chiasm.heads.forecast import Forecast
+    from chiasm.heads.forest import Forest
+    from chiasm.heads.head import Head
+    from chiasm.heads.kernel import Kernel
+    from chiasm.heads.linear import Linear
+    from chiasm.heads.ordinal import Ordinal
+    from chiasm.heads.task import Task
+
+__all__ = [
+    "Calibration",
+    "Conformal",
+    "Forecast",
+    "Forest",
+    "Head",
+    "Kernel",
+    "Linear",
+    "Ordinal",
+    "Task",
+    "pattern_names",
+]
+
+__getattr__, __dir__ = door(
+    __name__,
+    {
+        "calibrate": ("Calibration",),
+        "conformal": ("Conformal", "pattern_names"),
+        "forecast": ("Forecast",),
+        "forest": ("Forest",),
+        "head": ("Head",),
+        "kernel": ("Kernel",),
+        "linear": ("Linear",),
+        "ordinal": ("Ordinal",),
+        "task": ("Task",),
+    },
+)

@@ -1,4 +1,4 @@
-"""Judgement: how good the space is, printed, saved and drawn."""
+"""Judgement: how good the space and the predictions are, why an answer is given; printed, saved and drawn."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from chiasm.doors import door
 
 if TYPE_CHECKING:
+    from chiasm.judge.collect import Worth, worth_collecting
     from chiasm.judge.draw import (
         Layout,
         Point,
@@ -17,29 +18,60 @@ if TYPE_CHECKING:
         map_points,
         scoreboard_png,
     )
+    from chiasm.judge.explain import Explanation, Shares, shares, shares_of_rows
+    from chiasm.judge.explained import explanation_html
+    from chiasm.judge.highlight import heat
+    from chiasm.judge.occlude import Part, Piece, effects, pieces
+    from chiasm.judge.outcome import Coverage, Gain, Line, Outcome, Pattern
+    from chiasm.judge.predictions import Sets, judge_target, patterns_of
     from chiasm.judge.relevance import Relevance
     from chiasm.judge.scoreboard import Direction, Estimate, Report, render
+    from chiasm.judge.stress import Stress
+    from chiasm.judge.web import report_html
 
 __all__ = [
+    "Coverage",
     "Direction",
     "Estimate",
+    "Explanation",
+    "Gain",
     "Layout",
+    "Line",
+    "Outcome",
+    "Part",
+    "Pattern",
+    "Piece",
     "Point",
     "Relevance",
     "Report",
+    "Sets",
+    "Shares",
     "Shown",
+    "Stress",
+    "Worth",
     "contact_sheet",
+    "effects",
+    "explanation_html",
+    "heat",
+    "judge_target",
     "map_html",
     "map_png",
     "map_points",
+    "patterns_of",
+    "pieces",
     "render",
+    "report_html",
     "scoreboard_png",
+    "shares",
+    "shares_of_rows",
+    "worth_collecting",
 ]
 
-# The function `relevance` stays in its module: here the name is the module's.
+# The functions `occlude`, `relevance` and `stress` stay in their modules: here the names are the modules'.
 __getattr__, __dir__ = door(
     __name__,
     {
+        "collect": ("Worth", "worth_collecting"),
         "draw": (
             "Layout",
             "Point",
@@ -50,7 +82,15 @@ __getattr__, __dir__ = door(
             "map_points",
             "scoreboard_png",
         ),
+        "explain": ("Explanation", "Shares", "shares", "shares_of_rows"),
+        "explained": ("explanation_html",),
+        "highlight": ("heat",),
+        "occlude": ("Part", "Piece", "effects", "pieces"),
+        "outcome": ("Coverage", "Gain", "Line", "Outcome", "Pattern"),
+        "predictions": ("Sets", "judge_target", "patterns_of"),
         "relevance": ("Relevance",),
         "scoreboard": ("Direction", "Estimate", "Report", "render"),
+        "stress": ("Stress",),
+        "web": ("report_html",),
     },
 )
