@@ -255,8 +255,7 @@ class _Pipeline:
         self.kept, others, expected = part_others(self.kept, channels, self.encoder.cell_width, self.column)
         self.broken = sorted([*self.broken, *others], key=lambda one: (one.row, one.item))
         self.chunks = [chunk for chunk in self.chunks if np.asarray(chunk).shape[1] == expected * unit]
-        good = (key for key in self.place if channels[key] == expected)
-        self.place = {key: place for place, key in enumerate(good)}
+        self.place = {key: i for i, key in enumerate(k for k in self.place if channels[k] == expected)}
 
     def _gathered(self) -> Described:
         if self.encoder.channel_width is not None and self.kept:
