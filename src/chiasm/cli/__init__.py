@@ -1,5 +1,5 @@
 """The command line: parse, call the model, print."""
 
-from chiasm.cli.verbs import main
+from chiasm.cli.app import main
 
 __all__ = ["main"]

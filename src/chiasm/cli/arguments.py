@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chiasm.errors import DataError, UsageError, need
+from chiasm.errors import DataError, UsageError, did_you_mean, need
 
 if TYPE_CHECKING:
     from chiasm.rows.rows import Rows
@@ -18,6 +18,10 @@ ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; notes on stderr.")]
 As = Annotated[
     list[str], typer.Option("--as", metavar="COL=MODALITY", help="Read a column as text, image, …")
+]
+Clean = Annotated[
+    list[str],
+    typer.Option(metavar="COL=STEP,STEP", help="Clean a column's cells: unicode, trim, detrend, clip:3, …"),
 ]
 Root = Annotated[
     Path | None,
@@ -59,6 +63,23 @@ def pairs(given: list[str], what: str, known: Sequence[str] = ()) -> dict[str, A
             raise UsageError(f"column {column!r} is given twice", where=what)
         found[column] = value
     return found
+
+
+def lists(given: list[str], what: str) -> dict[str, list[str]]:
+    """{name: [value, …]} of arguments NAME=VALUE,VALUE."""
+    found = {name: text.split(",") for name, text in pairs(given, what).items()}
+    for name, values in found.items():
+        if not all(values):
+            raise UsageError(f"expected {name}=NAME,NAME", where=what)
+    return found
+
+
+def row_named(rows: Rows, name: str) -> Rows:
+    """The one row of this id, or of this number where rows have no ids."""
+    places = {found: i for i, found in enumerate(rows.ids)}
+    if name not in places:
+        raise UsageError(f"no row {name!r}", where="--row", hint=did_you_mean(name, places))
+    return rows[places[name]]
 
 
 def only(rows: Rows, where: str | None) -> Rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,12 +17,18 @@ from chiasm.errors import Broken, ChiasmError
 if TYPE_CHECKING:
     from chiasm.demo import Demonstration
     from chiasm.encode.cache import Cache
+    from chiasm.judge.collect import Worth
+    from chiasm.judge.explain import Explanation
+    from chiasm.judge.occlude import Part
     from chiasm.judge.scoreboard import Report
     from chiasm.model import Model
+    from chiasm.model.predictor import Prediction
     from chiasm.model.query import Hit
     from chiasm.rows.inspect import Inspection
     from chiasm.rows.rows import Rows
 
+PREDICTED, TELLING = 20, 3
+"""Rows and pieces shown; a file holds them all."""
 NAMED = 10
 """Broken cells named one by one; the rest are counted."""
 
@@ -130,10 +136,73 @@ def demonstrated(shown: Demonstration) -> None:
 
 
 def report(found: Report) -> None:
-    """The scoreboard as a table."""
-    from chiasm.judge.scoreboard import render
+    """The scoreboard as tables: of search, and of every target."""
+    from chiasm.judge import outcome, scoreboard, stress
 
-    _print(render(found))
+    if found.directions:
+        _print(scoreboard.render(found))
+    for one in found.outcomes:
+        _print(outcome.render(one))
+    for harmed in found.stresses:
+        _print(stress.render(harmed))
+
+
+def predictions(
+    said: Mapping[str, Sequence[Prediction]], rows: Rows, *, as_json: bool, path: Path | None
+) -> None:
+    """What rows are predicted to be."""
+    if as_json:
+        document({
+            "predictions": [
+                {"row": name, **one.to_json()}
+                for found in said.values() for name, one in zip(rows.ids, found, strict=True)
+            ]
+        })  # fmt: skip
+        return
+    if path is not None:
+        line(f"{len(rows):,} rows predicted in {path}")
+        return
+    for target, found in said.items():
+        lines = [
+            (
+                name,
+                _value(one.label),
+                _sure(one),
+                _open(one),
+                *(", ".join(c) for c in (one.used, one.absent, one.broken)),
+            )
+            for name, one in zip(rows.ids[:PREDICTED], found, strict=False)
+        ]
+        head = ("row", target, "probability", "at the stated coverage", "used", "absent", "broken")
+        _print(_table(f"{len(found):,} predictions", head, lines))
+        if len(found) > PREDICTED:
+            note(f"{len(found) - PREDICTED:,} more; -o FILE.csv writes all")
+
+
+def explanation(said: Explanation, *, as_json: bool, path: Path | None) -> None:
+    """Why a row is predicted so, the largest share first."""
+    if as_json:
+        document(said.to_json())
+        return
+    lines = [("knowing nothing", f"{said.base:+.4g}", "")]
+    for column, share in sorted(said.shares.items(), key=lambda pair: -abs(pair[1])):
+        lines.append((column, f"{share:+.4g}", _telling(said.parts.get(column, ()))))
+    lines.append(("together", f"{said.score:.4g}", "" if said.exact else "shares are estimates that add up"))
+    title = f"{said.target}: {_value(said.label)}"
+    _print(_table(title, ("column", "share of the score", "what mattered"), lines))
+    if path is not None:
+        line(f"drawn in {path}")
+
+
+def worth(found: Sequence[Worth], *, as_json: bool) -> None:
+    """What is worth collecting."""
+    if as_json:
+        document({"missing": [one.to_json() for one in found]})
+        return
+    for one in found:
+        line(one.verdict)
+    if not found:
+        line("nothing is missing")
 
 
 def hits(found: Sequence[Hit], rows: Rows, *, as_json: bool) -> None:
@@ -164,6 +233,30 @@ def cache(kept: Cache, freed: int, *, as_json: bool) -> None:
     line(f"{kept.folder}: {kept.size() / 1e6:,.1f} MB of at most {kept.limit / 1e6:,.0f} MB")
     if freed:
         line(f"{freed / 1e6:,.1f} MB set free")
+
+
+def _value(label: Any) -> str:
+    """A label in print."""
+    if isinstance(label, list):
+        return ", ".join(map(_value, label))
+    return f"{label:,.4g}" if isinstance(label, float) else str(label)
+
+
+def _sure(one: Prediction) -> str:
+    return "" if one.score is None else f"{one.score:.2f}"
+
+
+def _open(one: Prediction) -> str:
+    if one.score is not None:
+        return ", ".join(map(str, one.labels)) or "none"
+    pairs = one.interval if isinstance(one.label, list) else [one.interval]
+    return ", ".join(f"{_value(low)} to {_value(high)}" for low, high in pairs)
+
+
+def _telling(parts: Sequence[Part]) -> str:
+    """The pieces of an item that changed the score most."""
+    most = sorted(parts, key=lambda part: -abs(part.effect))[:TELLING]
+    return ", ".join(f"{part.what} {part.effect:+.3f}" for part in most)
 
 
 def _shares(hit: Hit) -> str:

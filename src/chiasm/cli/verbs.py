@@ -1,18 +1,17 @@
-"""The verbs of the command line, one function each."""
+"""The verbs of looking, fitting and searching, one function each."""
 
 from __future__ import annotations
 
-import io
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from chiasm.cli import show
+from chiasm.cli.app import app
 from chiasm.cli.arguments import (
     As,
+    Clean,
     Data,
     Json,
     ModelPath,
@@ -21,63 +20,18 @@ from chiasm.cli.arguments import (
     Seed,
     Where,
     check_picture,
+    lists,
     only,
     pairs,
-    version,
     with_parent,
 )
-from chiasm.errors import ChiasmError, UsageError
-
-INTERRUPTED = 130  # the exit code typer gives a Ctrl-C
-
-app = typer.Typer(
-    name="chiasm",
-    help="One searchable space from rows of text, images, sound and vectors, gaps included.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def main() -> None:
-    """Run the command line; any ChiasmError becomes one line and exit code 1, or 2 for wrong usage."""
-    # idle threads that spin cost more than the work on a small machine; read when the first library loads
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # closed by whoever started it
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
-        elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal of few signs gets ? for the others
-    try:
-        app()
-    except ChiasmError as error:
-        show.problem(error)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
-    except OSError as error:
-        show.note(f"chiasm: {error}")
-        sys.exit(1)
-    except SystemExit as end:
-        if end.code == INTERRUPTED:
-            show.note("chiasm: interrupted, nothing was written")
-        raise
-
-
-@app.callback()
-def options(
-    _: Annotated[
-        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """One searchable space from rows of text, images, sound and vectors, gaps included."""
 
 
 @app.command()
 def inspect(
     data: Data,
     as_: As = [],  # noqa: B006
+    clean: Clean = [],  # noqa: B006
     root: Root = None,
     json: Json = False,
     quick: Annotated[bool, typer.Option("--quick", help="Do not open the media.")] = False,
@@ -86,7 +40,7 @@ def inspect(
     from chiasm.rows.inspect import inspect
     from chiasm.rows.readers import read
 
-    rows = read(data, root=root, modalities=pairs(as_, "--as"))
+    rows = read(data, root=root, modalities=pairs(as_, "--as"), clean=lists(clean, "--clean"))
     with show.bars() as bars:
         found = inspect(rows, decode=not quick, progress=lambda column, done: bars(done, len(rows), column))
     show.document(found.to_json()) if json else show.inspection(found)
@@ -97,20 +51,50 @@ def fit(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="MODEL", help="The model folder to write.")],
     target: Annotated[
-        str | None,
-        typer.Option(metavar="COL", help="Kept out of the space; rows equal in it are right answers."),
-    ] = None,
+        list[str],
+        typer.Option(metavar="COL", help="A column to predict; also several."),
+    ] = [],  # noqa: B006
+    task: Annotated[
+        list[str],
+        typer.Option(metavar="COL=KIND", help="classes, labels, order, number or numbers."),
+    ] = [],  # noqa: B006
     encoder: Annotated[
         list[str],
         typer.Option(metavar="COL=NAME", help="A name, a model folder, a hub name, or an ONNX JSON file."),
     ] = [],  # noqa: B006
+    group: Annotated[
+        list[str],
+        typer.Option(metavar="NAME=COL,COL", help="Table columns that are one modality."),
+    ] = [],  # noqa: B006
     align: Annotated[str, typer.Option(metavar="NAME", help="cca, ridge, procrustes or semantic.")] = "cca",
-    fuse: Annotated[str, typer.Option(metavar="NAME", help="mean.")] = "mean",
+    fuse: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="How targets are predicted: auto chooses; or late, concat, experts, weighted, gated, "
+            "attention, tensor, adversarial.",
+        ),
+    ] = "auto",
     as_: As = [],  # noqa: B006
+    clean: Clean = [],  # noqa: B006
     root: Root = None,
     where: Where = None,
     dim: Annotated[int, typer.Option(min=1, metavar="N", help="Width of the space.")] = 256,
     by: Annotated[str | None, typer.Option(metavar="COL", help="Groups that are held out whole.")] = None,
+    time: Annotated[
+        str | None, typer.Option(metavar="COL", help="A column to order by: the past predicts the future.")
+    ] = None,
+    folds: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="Of the cross-validation; 0: a group of --by each."),
+    ] = 5,
+    balance: Annotated[bool, typer.Option("--balance", help="Every class weighs the same.")] = False,
+    coverage: Annotated[
+        float, typer.Option(min=0, max=1, metavar="P", help="Of sets and intervals of predictions.")
+    ] = 0.9,
+    copies: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Changed copies of every row to learn targets from.")
+    ] = 0,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     copy_media: Annotated[
@@ -118,9 +102,10 @@ def fit(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Learn a space from rows with gaps and write a model folder.
+    """Learn from rows with gaps and write a model folder.
 
-    It is tuned and scored on rows held out of learning; then every row is indexed.
+    A space to search in, tuned and scored on rows held out of learning; and what predicts each target, chosen
+    and scored by cross-validation. Then every row is learned from and indexed.
     """
     from chiasm.checks import expanded
     from chiasm.model import fit as fit_model
@@ -128,50 +113,19 @@ def fit(
     from chiasm.storage import check_free
 
     check_free(expanded(out), overwrite=overwrite)
-    rows = only(read(data, root=root, modalities=pairs(as_, "--as")), where)
+    read_as = pairs(as_, "--as")
+    rows = only(read(data, root=root, modalities=read_as, clean=lists(clean, "--clean")), where)
     show.schema(rows, quiet=json)
     with show.bars() as progress:
         model = fit_model(
-            rows, target=target, encoders=pairs(encoder, "--encoder"), align=align, fuse=fuse, dim=dim, by=by,
-            seed=seed, progress=progress,
+            rows, target=target, task=pairs(task, "--task"), encoders=pairs(encoder, "--encoder"),
+            groups=lists(group, "--group") or None, align=align, fuse=fuse, dim=dim, by=by, time=time,
+            folds=folds or None, balance=balance, coverage=coverage, copies=copies, seed=seed,
+            progress=progress,
         )  # fmt: skip
     show.fitted(
         model, as_json=json, path=model.save(expanded(out), overwrite=overwrite, copy_media=copy_media)
     )
-
-
-@app.command()
-def evaluate(
-    model: ModelPath,
-    data: Data,
-    root: Root = None,
-    where: Where = None,
-    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the scoreboard.")] = None,
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the report as JSON.")
-    ] = None,
-    seed: Seed = 0,
-    json: Json = False,
-) -> None:
-    """Score a model on rows it has not seen.
-
-    Every direction, with chance and a baseline beside it.
-    """
-    from chiasm.judge.draw import scoreboard_png
-    from chiasm.model import load
-    from chiasm.rows.readers import read
-    from chiasm.storage import write_json
-
-    check_picture(png, "--png", ".png")
-    found = load(model)
-    rows = only(read(data, root=root, schema=found.schema), where)
-    with show.bars() as progress:
-        report = found.evaluate(rows, seed=seed, progress=progress)
-    if out is not None:
-        write_json(with_parent(out), report.to_json())
-    if png is not None:
-        scoreboard_png(report, with_parent(png))
-    show.document(report.to_json()) if json else show.report(report)
 
 
 @app.command()

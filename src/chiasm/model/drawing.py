@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from chiasm.errors import BrokenCell, UsageError
 from chiasm.judge.draw import Layout, Point, Shown, contact_sheet, map_html, map_png, map_points
+from chiasm.judge.explain import Explanation
+from chiasm.judge.explained import explanation_html
+from chiasm.model.explaining import first_item
 from chiasm.model.model import Model
 from chiasm.rows import media
 from chiasm.rows.rows import Rows
@@ -69,6 +72,15 @@ def cell(rows: Rows, row: int, column: str, item: int) -> Any:
             except BrokenCell:
                 return None
     return None
+
+
+def draw_explanation(row: Rows, said: Explanation, path: Path) -> None:
+    """Draw why one row is predicted so, on its items, into an .html page."""
+    items = {}
+    for column in said.shares:
+        item = first_item(row, column)
+        items[column] = row.values(column)[0] if item is None else item
+    path.write_text(explanation_html(said, items), "utf-8")
 
 
 def _shown(column: str, rows: Rows, row: int, item: int, right: bool | None = None, note: str = "") -> Shown:

@@ -137,10 +137,15 @@ class Model:
     ) -> Explanation | list[Explanation]:
         """Why a row is predicted so: exact shares of its columns, and the pieces of its items; a list of
         several rows. `target` is needed where there are several."""
-        rows, predictor = self.read(data), self.predictor(target)
-        with opened(cache) as kept:
-            found = [explain(predictor, row, predictor.see(row, kept)) for row in rows]
+        rows = self.read(data)
+        found = [self.explain_row(row, target=target, cache=cache) for row in rows]
         return found if len(found) != 1 else found[0]
+
+    def explain_row(self, row: Rows, *, target: str | None = None, cache: Cache | None = None) -> Explanation:
+        """Why one row, read as this model's schema says, is predicted so."""
+        predictor = self.predictor(target)
+        with opened(cache) as kept:
+            return explain(predictor, row, predictor.see(row, kept))
 
     def collect(self, data: Any, *, target: str | None = None, cache: Cache | None = None) -> list[Worth]:
         """What each modality that one row lacks would do to its prediction, and whether it is worth

@@ -1,0 +1,64 @@
+"""The command line: its app, and what becomes of errors."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chiasm.cli import show
+from chiasm.cli.arguments import version
+from chiasm.errors import ChiasmError, UsageError
+
+VERBS = "chiasm.cli.verbs", "chiasm.cli.predicting"
+INTERRUPTED = 130  # the exit code typer gives a Ctrl-C
+
+app = typer.Typer(
+    name="chiasm",
+    help="Search and predict with rows of text, images, sound, series, tables and vectors, gaps included.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line; any ChiasmError becomes one line and exit code 1, or 2 for wrong usage."""
+    # idle threads that spin cost more than the work on a small machine; read when the first library loads
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started it
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal of few signs gets ? for the others
+    for module in VERBS:
+        importlib.import_module(module)
+    try:
+        app()
+    except ChiasmError as error:
+        show.problem(error)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except OSError as error:
+        show.note(f"chiasm: {error}")
+        sys.exit(1)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            show.note("chiasm: interrupted, nothing was written")
+        raise
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Search and predict with rows of text, images, sound, series, tables and vectors, gaps included."""
