@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,17 @@ class Stacked(Fusion):
         self.heads_, S = learn_singles(
             columns, y, self.task, self.heads, self.folds, self.seed, groups, weights
         )
-        self._join(S, y, np.ones(len(y)) if weights is None else weights)
+        self._held = S, y, np.ones(len(y)) if weights is None else weights
+        self._join(*self._held)
+
+    def fit_like(self, other: Stacked) -> Self:
+        """Learn from the same rows as another that was just fitted, with its single modalities: nothing but
+        the joining is left to do."""
+        self.forget()
+        for name in ("task_", "base_", "widths_", "columns_", "heads_"):
+            setattr(self, name, getattr(other, name))
+        self._join(*other._held)
+        return self
 
     @abstractmethod
     def _join(self, S: Floats, y: NDArray[Any], weights: Floats) -> None:

@@ -26,7 +26,7 @@ class Forest(Head):
     trees : how many.  leaf : the fewest rows of a leaf.  share : of the features looked at in a split.
     """
 
-    def __init__(self, trees: int = 200, leaf: int = 2, share: float = 0.33, seed: int = 0) -> None:
+    def __init__(self, trees: int = 100, leaf: int = 2, share: float = 0.33, seed: int = 0) -> None:
         self.trees = trees
         self.leaf = leaf
         self.share = share

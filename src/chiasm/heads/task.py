@@ -101,8 +101,8 @@ class Task:
         return np.asarray(scores * np.array(self.scale) + np.array(self.centre), np.float64)
 
     def losses(self, scores: Floats, y: NDArray[Any]) -> Floats:
-        """(n,) what each row's scores cost: minus log likelihood of classes, order and labels (summed), squared
-        error of numbers in standard units (mean over the outputs); NaN rows stay NaN."""
+        """(n,) what each row's scores cost: minus log likelihood of classes, order and labels (summed),
+        squared error of numbers in standard units (mean over the outputs); NaN rows stay NaN."""
         if self.is_number:
             return np.asarray(((scores - y) ** 2).mean(axis=1), np.float64)
         if self.kind == "labels":

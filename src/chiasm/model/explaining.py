@@ -150,13 +150,13 @@ def worth(predictor: Predictor, seen: Seen, others: Seen, gains: Mapping[str, Es
 
     gains : {modality: what it adds to the others, by the main measure}.
     """
+    (said,) = predictor.predict(seen)
     case = Case.of(predictor, seen)
     lacking = [m for m in predictor.modalities if m not in case.vectors]
     theirs = {m: f for m, f in others.features.items() if m in case.vectors}
     whole = np.all([f.present for f in theirs.values()], axis=0)
     known = predictor.scores(theirs)
     known[~whole] = np.nan
-    (said,) = predictor.predict(seen)
     now = case.raw(case.vectors)
 
     def alike(scores: Floats) -> Floats:

@@ -94,16 +94,19 @@ def fit_space(
     )
 
 
-def choose_encoders(rows: Rows, named: Encoders, targets: Sequence[str]) -> dict[str, Encoder]:
+def choose_encoders(
+    rows: Rows, named: Encoders, targets: Sequence[str], aside: Sequence[str | None] = ()
+) -> dict[str, Encoder]:
     """A fresh encoder for each column that joins the space: as named, else the default of its modality.
 
     Without a target two columns at least must join; with one, fewer make no space.
+    aside : columns that say how rows are parted, and join only where they are named.
     """
     for column in (*named, *targets):
         rows.schema[column]
         if column in named and column in targets:
             raise UsageError(f"column {column!r} is the target, so it takes no encoder", where="encoders")
-    joining = [c for c in rows.schema.of(*SPACE) if c not in targets]
+    joining = [c for c in rows.schema.of(*SPACE) if c not in {*targets, *aside}]
     chosen = {
         c: clone(plugins.encoder(named.get(c), rows.schema[c].modality)) for c in sorted({*joining, *named})
     }

@@ -15,6 +15,7 @@ from chiasm.errors import DataError, UsageError
 from chiasm.fuse.fusion import Fusion
 from chiasm.heads.calibrate import Calibration
 from chiasm.heads.conformal import Conformal, pattern_names
+from chiasm.heads.linear import check_classes
 from chiasm.heads.task import Task
 from chiasm.judge.outcome import Outcome
 from chiasm.judge.predictions import Sets, judge_target, patterns_of
@@ -22,7 +23,7 @@ from chiasm.model.choice import chosen
 from chiasm.model.inputs import Inputs
 from chiasm.model.leaks import giveaways
 from chiasm.model.predictor import Predictor
-from chiasm.model.trial import FEW, Lesson, Trial, finite, parted, run
+from chiasm.model.trial import FEW, Lesson, Trial, finite, parted, run, teach_all
 from chiasm.rows.rows import Rows
 
 Floats = NDArray[np.float64]
@@ -71,12 +72,7 @@ def learn(
     """Learn one target from rows that are described already."""
     values = targets_of(rows, target)
     use = np.flatnonzero([value is not None for value in values])
-    if len(use) < LEAST:
-        raise DataError(
-            f"{len(use)} rows have a value, fewer than {LEAST}",
-            where=f"target {target!r}",
-            hint="Give more rows.",
-        )
+    _check_enough(target, use, described)
     known = rows[use]
     task = _task([values[i] for i in use.tolist()], target, settings)
     notes = _left_out(target, len(rows) - len(use)) + _read_as(target, task, values, settings)
@@ -102,6 +98,17 @@ def learn(
     return Learned(predictor, outcome, notes)
 
 
+def _check_enough(target: str, use: NDArray[np.int64], described: Mapping[str, Described]) -> None:
+    both = np.intersect1d(use, np.concatenate([d.row for d in described.values()]))
+    if len(both) < LEAST:
+        found = "" if len(both) == len(use) else f", {len(both)} of them beside anything usable"
+        raise DataError(
+            f"{len(use)} rows have a value{found}: fewer than {LEAST}",
+            where=f"target {target!r}",
+            hint="Give more rows.",
+        )
+
+
 def targets_of(rows: Rows, target: str) -> list[Any]:
     """The target's values, one a row, None where there is none or it is broken."""
     column = rows.schema[target]
@@ -121,6 +128,7 @@ def targets_of(rows: Rows, target: str) -> list[Any]:
 def _task(values: Sequence[Any], target: str, settings: Settings) -> Task:
     try:
         task = Task.of(values, (settings.kinds or {}).get(target))
+        check_classes(task)
     except DataError as error:
         raise DataError(error.what, where=f"target {target!r}", hint=error.hint) from error
     if task.kind == "classes" and len(task.classes) > len(values) / 2:
@@ -135,8 +143,12 @@ def _task(values: Sequence[Any], target: str, settings: Settings) -> Task:
 def _left_out(target: str, count: int) -> list[str]:
     if not count:
         return []
-    rows = "1 row has" if count == 1 else f"{count:,} rows have"
-    return [f"Target {target!r}: {rows} no value and teach nothing."]
+    rows = (
+        "1 row has no usable value and teaches"
+        if count == 1
+        else f"{count:,} rows have no usable value and teach"
+    )
+    return [f"Target {target!r}: {rows} nothing."]
 
 
 def _read_as(target: str, task: Task, values: Sequence[Any], settings: Settings) -> list[str]:
@@ -248,8 +260,9 @@ def _refitted(
     """The chosen one, learned from all rows, calibrated by the scores of rows it had not seen."""
     everything = np.arange(len(lesson.values))
     own = inputs.fit(lesson.described, everything)
-    late = lesson.teach(own, fusions["late"], everything)
-    fusion = late if alone or name == "late" else lesson.teach(own, fusions[name], everything)
+    wanted = {n: f for n, f in fusions.items() if n == "late" or (n == name and not alone)}
+    learned = teach_all(lesson, own, wanted, everything)
+    late, fusion = learned["late"], learned["late" if alone else name]
     names, raw = pattern_names(lesson.has), trial.raw[name]
     calibration = Calibration()
     known = finite(raw)

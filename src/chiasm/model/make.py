@@ -76,7 +76,7 @@ def fit(
     targets = [target] if isinstance(target, str) else list(target or ())
     kinds = dict.fromkeys(targets, task) if isinstance(task, str) else dict(task or {})
     _check(rows, targets, kinds, by, time)
-    joining = choose_encoders(rows, encoders or {}, targets)
+    joining = choose_encoders(rows, encoders or {}, targets, (by, time))
     weighing, fuse = (_mean(fuse), "auto") if fuse == "mean" or isinstance(fuse, Mean) else (Mean(), fuse)
     settings = Settings(fuse, kinds, folds, by, time, balance, coverage, seed)
     inputs = (

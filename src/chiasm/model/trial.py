@@ -13,6 +13,7 @@ from sklearn.base import clone
 from chiasm.encode.engine import Described
 from chiasm.encode.features import Features
 from chiasm.fuse.fusion import Fusion
+from chiasm.fuse.singles import Stacked
 from chiasm.heads.calibrate import Calibration
 from chiasm.heads.conformal import pattern_names
 from chiasm.heads.task import Task
@@ -137,7 +138,7 @@ def run(lesson: Lesson, inputs: Inputs, fusions: Mapping[str, Fusion], parts: Se
         fold[test] = number
         own = inputs.fit(lesson.described, train)
         features = {c: f.take(test) for c, f in own.features(lesson.described).items()}
-        learned = {name: lesson.teach(own, fusion, train) for name, fusion in fusions.items()}
+        learned = teach_all(lesson, own, fusions, train)
         for name, fusion in learned.items():
             raw[name][test] = fusion.scores(features)
         for modality, f in features.items():
@@ -148,6 +149,23 @@ def run(lesson: Lesson, inputs: Inputs, fusions: Mapping[str, Fusion], parts: Se
         return {name: calibrated(one, lesson, fold) for name, one in scores.items()}
 
     return Trial(lesson, all_calibrated(raw), all_calibrated(alone), {**alone, **raw}, fold, fitted)
+
+
+def teach_all(
+    lesson: Lesson, inputs: Inputs, fusions: Mapping[str, Fusion], rows: Places
+) -> dict[str, Fusion]:
+    """Fresh fusions that learned from some rows; those that stack single modalities share those of `late`."""
+    late = lesson.teach(inputs, fusions["late"], rows)
+    learned: dict[str, Fusion] = {}
+    for name, fusion in fusions.items():
+        shared = isinstance(fusion, Stacked) and fusion.get_params() == fusions["late"].get_params()
+        if name == "late":
+            learned[name] = late
+        elif shared and isinstance(fusion, Stacked) and isinstance(late, Stacked):
+            learned[name] = clone(fusion).fit_like(late)
+        else:
+            learned[name] = lesson.teach(inputs, fusion, rows)
+    return learned
 
 
 def calibrated(raw: Floats, lesson: Lesson, fold: Places) -> Floats:
