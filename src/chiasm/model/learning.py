@@ -143,12 +143,8 @@ def _task(values: Sequence[Any], target: str, settings: Settings) -> Task:
 def _left_out(target: str, count: int) -> list[str]:
     if not count:
         return []
-    rows = (
-        "1 row has no usable value and teaches"
-        if count == 1
-        else f"{count:,} rows have no usable value and teach"
-    )
-    return [f"Target {target!r}: {rows} nothing."]
+    rows = "1 row" if count == 1 else f"{count:,} rows"
+    return [f"Target {target!r}: {rows} without a usable value left out."]
 
 
 def _read_as(target: str, task: Task, values: Sequence[Any], settings: Settings) -> list[str]:
