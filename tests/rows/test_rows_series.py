@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from chiasm import read
-from chiasm.errors import BrokenCell
+from chiasm.errors import BrokenCell, DataError
 from chiasm.rows.rows import Rows
 from chiasm.rows.series import GAPS, Series, decode_series
 
@@ -136,6 +136,14 @@ def test_arrays_in_cells_of_any_length(make: Any) -> None:
     assert rows.schema["s"].modality == "series"
     assert cells(rows) == [MATRIX.tolist(), MATRIX[:2].tolist()]
     assert rows.describe_cell(0, "s") == "<series of 3 x 2 numbers>"
+
+
+def test_arrays_of_no_steps_and_arrays_beside_other_things() -> None:
+    rows = read({"s": [MATRIX, MATRIX[:0], MATRIX[:, 0]]})
+    assert [b.why for b in rows.inspect()["s"].broken] == ["series of 0 steps"]
+    for odd in ("a text", np.zeros((2, 2, 2))):
+        with pytest.raises(DataError, match="beside a"):
+            read({"s": [MATRIX, odd]})
 
 
 def test_a_stack_of_series_and_slices_of_it() -> None:

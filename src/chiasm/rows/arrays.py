@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from chiasm.errors import BrokenCell
 from chiasm.rows import dates
-from chiasm.rows.columns import ABSENT_NUMBERS, is_string, parse_list
+from chiasm.rows.columns import ABSENT_NUMBERS, parse_list
+from chiasm.rows.kinds import is_string
 
 Problems = list[tuple[int, str]]  # (row, why)
 Numeric = tuple[NDArray[np.float32], NDArray[np.int64], Problems]  # values (items, d), row (items,), broken

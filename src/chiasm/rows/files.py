@@ -214,10 +214,12 @@ def to_arrow(name: str, values: Any) -> pa.Array:
 
 def _series(name: str, values: list[Any]) -> pa.Array:
     """Arrays (t, c), beside those (t,) with one channel, as lists of steps."""
-    cells = [value.reshape(len(value), -1) if isinstance(value, np.ndarray) else value for value in values]
-    odd = [value for value in cells if value is not None and not isinstance(value, np.ndarray)]
-    if odd:
-        raise DataError(f"arrays beside a {type(odd[0]).__name__}", where=f"column {name!r}")
+    cells = [
+        value[:, None] if isinstance(value, np.ndarray) and value.ndim == 1 else value for value in values
+    ]
+    for cell in cells:
+        if cell is not None and not (isinstance(cell, np.ndarray) and cell.ndim == 2):
+            raise DataError(f"arrays (t, c) beside a {type(cell).__name__}", where=f"column {name!r}")
     return nested(cells)
 
 

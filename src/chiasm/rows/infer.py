@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from chiasm.checks import check_known
 from chiasm.rows import columns, dates
-from chiasm.rows.columns import is_binary, is_list, is_number, is_reference, is_string
+from chiasm.rows.kinds import is_binary, is_list, is_number, is_reference, is_string
 from chiasm.rows.modality import FILES, MEDIA, MODALITIES, modality_of_suffix, sniff, suffix
 from chiasm.rows.schema import Column, Schema
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from chiasm.errors import DataError
 from chiasm.rows import columns
-from chiasm.rows.columns import BINARY, REFERENCE, STRING, is_binary, is_list, is_number, strings
+from chiasm.rows.columns import strings
+from chiasm.rows.kinds import BINARY, REFERENCE, STRING, is_binary, is_list, is_number
 from chiasm.rows.schema import apply
 
 if TYPE_CHECKING:

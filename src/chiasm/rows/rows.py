@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from chiasm.errors import Broken, BrokenCell, DataError, UsageError
 from chiasm.rows import arrays, columns, media, series
 from chiasm.rows.clean import cleaner
-from chiasm.rows.columns import ROW, is_list, is_referring
+from chiasm.rows.columns import ROW
+from chiasm.rows.kinds import is_list, is_referring
 from chiasm.rows.modality import FILES
 from chiasm.rows.schema import Schema, apply
 

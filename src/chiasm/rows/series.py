@@ -14,8 +14,8 @@ import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
 from chiasm.errors import BrokenCell
-from chiasm.rows.columns import is_list, is_number
 from chiasm.rows.content import load_bytes
+from chiasm.rows.kinds import is_list, is_number
 
 GAPS = 0.2  # share of a channel's steps that may be missing
 NUMBERS_LIMIT = 200_000_000  # steps times channels
