@@ -60,8 +60,8 @@ class Case:
 
         A case of which nothing is shown has the scores of a row of which nothing is known.
         """
-        n = max(len(v) for v in vectors.values())
-        there = shown or {m: np.ones(n, bool) for m in vectors}
+        there = shown or {m: np.ones(max(map(len, vectors.values())), bool) for m in vectors}
+        n = len(next(iter(there.values())))
         features = {}
         for modality, values in vectors.items():
             rows = np.flatnonzero(there[modality])
