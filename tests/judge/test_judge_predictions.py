@@ -129,7 +129,7 @@ def test_rows_without_a_target_are_left_out_and_nothing_usable_is_counted():
     scores[:3] = np.nan
     one = judge_target("ill", Task.of(values), [*values[:-4], *[None] * 4], "sum", {"sum": scores}, {})
     assert (one.rows, one.left_out, one.unanswered) == (56, 4, 3)
-    assert "4 rows had no target and were left out." in one.verdicts
+    assert "4 rows had no target to judge by and were left out." in one.verdicts
     assert "3 rows held nothing usable and got the baseline." in one.verdicts
 
 

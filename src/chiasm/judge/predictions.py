@@ -64,6 +64,7 @@ def judge_target(
     groups: Sequence[Any] | None = None,
     sets: Sequence[Sets] = (),
     main: str | None = None,
+    left_out: int = 0,
     seed: int = 0,
 ) -> Outcome:
     """Judge scores (n, q) of rows that their makers did not learn from.
@@ -76,6 +77,7 @@ def judge_target(
     groups : (n,) rows of one group are resampled together.
     sets : conformal sets or intervals of `chosen`, a level each.
     main : the measure to go by, else the first of `measures_for`.
+    left_out : rows that were left out before, for want of a target; counted with these.
     """
     known = np.array([value is not None for value in values], bool)
     if not known.any():
@@ -93,7 +95,7 @@ def judge_target(
         kind=task.kind,
         outputs=task.outputs,
         rows=int(known.sum()),
-        left_out=int((~known).sum()),
+        left_out=left_out + int((~known).sum()),
         unanswered=unanswered,
         main=bench.main.name,
         chosen=chosen,

@@ -109,7 +109,7 @@ def _rows(outcome: Outcome, classes: Mapping[str, int]) -> list[str]:
     if outcome.unanswered:
         said.append(f"{_counted(outcome.unanswered)} held nothing usable and got the baseline.")
     if outcome.left_out:
-        said.append(f"{_counted(outcome.left_out)} had no target and were left out.")
+        said.append(f"{_counted(outcome.left_out)} had no target to judge by and were left out.")
     return said
 
 

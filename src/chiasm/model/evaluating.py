@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from chiasm.errors import DataError
@@ -39,7 +38,7 @@ def outcome_of(
         singles[predictor.name] = scores
     conformal, task = predictor.conformal, predictor.task
     covered = conformal.covered(scores, task.code(judged), names)
-    outcome = judge_target(
+    return judge_target(
         predictor.target,
         task,
         judged,
@@ -49,9 +48,9 @@ def outcome_of(
         shown,
         groups=None if groups is None else [groups[i] for i in rows],
         sets=[Sets(covered, sizes(conformal, task, scores, names), conformal.coverage)],
+        left_out=len(known) - len(rows),
         seed=seed,
     )
-    return replace(outcome, left_out=len(known) - len(rows))
 
 
 def stress_of(predictor: Predictor, seen: Seen, values: Sequence[Any], seed: int) -> Stress:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -199,7 +199,7 @@ def _judged(
         has = {c: finite(s) for c, s in trial.singles.items()}
         shown = {pattern: trial.shown(name, pattern) for pattern in patterns_of(has)}
     rows = trial.fold >= 0
-    outcome = judge_target(
+    return judge_target(
         target,
         lesson.task,
         [value for value, scored in zip(lesson.values, rows.tolist(), strict=True) if scored],
@@ -209,9 +209,9 @@ def _judged(
         {p: s[rows] for p, s in shown.items()},
         groups=None if lesson.groups is None else lesson.groups[rows].tolist(),
         sets=_sets(trial, scores, settings),
+        left_out=left_out,
         seed=settings.seed,
     )
-    return replace(outcome, left_out=left_out)
 
 
 def _sets(trial: Trial, scores: Floats, settings: Settings) -> list[Sets]:
