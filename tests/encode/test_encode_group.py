@@ -100,7 +100,18 @@ def test_ten_thousand_categories_do_not_explode() -> None:
     cells = [{"k": f"{i % 10_000}"} for i in range(20_000)] + [{"k": "often"}] * 5
     encoder = fitted(cells, most=100)
     assert encoder.width_ == 101
-    assert "often" in encoder.columns_["k"]["levels"]
+    assert "often" in encoder.columns_["k"]["parts"][0]["levels"]
+
+
+def test_codes_count_by_their_beginnings_too() -> None:
+    """85 parts what 852 and 853 part further; 9 is 90 is 901, so it says nothing that 9 does not."""
+    encoder = fitted([{"zip": zip_} for zip_ in ("85255", "85257", "85301", "90111")])
+    lengths = [part["length"] for part in encoder.columns_["zip"]["parts"]]
+    assert lengths == [None, 1, 3]
+    known, new = (np.array(line) for line in coded(encoder, {"zip": "85257"}, {"zip": "85299"}))
+    assert not new[:4].any()
+    assert new[4:].tolist() == known[4:].tolist() != [0.0] * 5
+    assert fitted([{"k": k} for k in ("10", "11", "2")]).width_ == 3  # of several lengths: no code
 
 
 # Dates

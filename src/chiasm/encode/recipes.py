@@ -99,6 +99,23 @@ def _placed(standard: Recipe, numbers: Floats) -> Floats:
 
 
 def _learn_category(values: Sequence[str], rare: int, most: int) -> Recipe:
+    """Levels of the words themselves and, where they are codes, of their beginnings."""
+    parts = [{"length": k, **_levels([v[:k] for v in values], rare, most)} for k in _lengths(values)]
+    return {"kind": "category", "width": sum(part["width"] for part in parts), "parts": parts}
+
+
+def _lengths(values: Sequence[str]) -> list[int | None]:
+    """None, the whole word; of codes, digits of one length such as post codes, then the lengths of those
+    beginnings that part the rows in fewer groups."""
+    words = set(values)
+    longest = max(map(len, words))
+    if not all(len(word) == longest and word.isdecimal() for word in words):
+        return [None]
+    groups = [len({word[:k] for word in words}) for k in range(longest)]
+    return [None, *(k for k in range(1, longest) if groups[k - 1] < groups[k] < len(words))]
+
+
+def _levels(values: Sequence[str], rare: int, most: int) -> Recipe:
     """The commonest `most` of the levels that `rare` rows or more have, and the share of each; the rest is
     one level more.
     """
@@ -109,7 +126,6 @@ def _learn_category(values: Sequence[str], rare: int, most: int) -> Recipe:
     shares = [counts[level] for level in levels] + [rest] * (rest > 0)
     constant = len(shares) < 2
     return {
-        "kind": "category",
         "width": 0 if constant else len(shares),
         "levels": levels,
         "rest": rest > 0,
@@ -118,13 +134,18 @@ def _learn_category(values: Sequence[str], rare: int, most: int) -> Recipe:
 
 
 def _code_category(recipe: Recipe, values: Sequence[str]) -> Floats:
+    """(n, width) the levels of the words and of their beginnings."""
+    return np.hstack([_indicators(part, [v[: part["length"]] for v in values]) for part in recipe["parts"]])
+
+
+def _indicators(part: Recipe, values: Sequence[str]) -> Floats:
     """(n, levels) indicators less the share of their level; a level never seen is the rest, or the mean."""
-    levels, width = recipe["levels"], recipe["width"]
+    levels, width = part["levels"], part["width"]
     place = {level: i for i, level in enumerate(levels)}
     found = np.array([place.get(value, len(levels)) for value in values], np.int64)
-    shares: Floats = recipe["shares"][:width]
+    shares: Floats = part["shares"][:width]
     coded: Floats = (found[:, None] == np.arange(width)) - shares
-    if not recipe["rest"]:
+    if not part["rest"]:
         coded[found == len(levels)] = 0.0
     return coded
 
