@@ -13,6 +13,7 @@ from chiasm import plugins
 from chiasm.encode.engine import Described
 from chiasm.errors import DataError, UsageError
 from chiasm.fuse.fusion import Fusion
+from chiasm.fuse.late import Late
 from chiasm.heads.calibrate import Calibration
 from chiasm.heads.conformal import Conformal, pattern_names
 from chiasm.heads.linear import check_classes
@@ -174,15 +175,13 @@ def _groups(rows: Rows, by: str) -> NDArray[np.int64]:
 
 def _candidates(fuse: str | Fusion, modalities: int) -> dict[str, Fusion]:
     """The fusions to try, by name; `late` is always there, since its heads are the single modalities."""
-    late: dict[str, Fusion] = {"late": plugins.get("fuse", "late")()}
-    if modalities == 1:
-        return late
+    late: dict[str, Fusion] = {"late": fuse if isinstance(fuse, Late) else Late()}
     if fuse == "auto":
-        return {name: plugins.get("fuse", name)() for name in AUTO}
+        return late if modalities == 1 else {name: plugins.get("fuse", name)() for name in AUTO}
     own = plugins.get("fuse", fuse)() if isinstance(fuse, str) else fuse
     if not isinstance(own, Fusion):
         raise UsageError(f"{_name(fuse)!r} does not predict", hint=f"Known here: auto, {', '.join(AUTO)}.")
-    return {**late, _name(fuse): own}
+    return late if modalities == 1 else {**late, _name(fuse): own}
 
 
 def _name(fuse: str | Fusion) -> str:

@@ -1,0 +1,236 @@
+"""Learning a target: nothing of a row judged was learned from, noise is told from news, a fusion must pay."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from patients import COLUMNS, patients
+
+import chiasm
+from chiasm.encode.encoder import Encoder
+from chiasm.errors import DataError
+from chiasm.fuse.experts import Experts
+from chiasm.fuse.late import Late
+from chiasm.heads.task import Task
+from chiasm.judge.estimate import Estimate
+from chiasm.model import Model
+from chiasm.model.choice import chosen
+from chiasm.model.inputs import choose_inputs
+from chiasm.model.trial import Lesson, Trial, parted, run
+
+QUICK = Late(heads=("linear",))
+RNG = np.random.default_rng(0)
+
+
+def main(model: Model, name: str) -> Estimate:
+    """The main measure of a line of the only outcome."""
+    (outcome,) = model.outcomes
+    return next(line.measures[outcome.main] for line in outcome.lines if line.name == name)
+
+
+# Leaks
+
+
+class Recorder(Encoder):
+    """Vectors as they are; keeps the first number of every cell it was fitted on, one list a fit."""
+
+    modality = "vector"
+    cached = False
+    fits: ClassVar[list[set[int]]] = []
+
+    def describe(self, cells: list[Any]) -> np.ndarray:
+        return np.array(cells, np.float32)
+
+    def fit(self, described: np.ndarray) -> Recorder:
+        Recorder.fits.append({int(v) for v in described[:, 0]})
+        self.width_ = 2
+        return self
+
+    def transform(self, described: np.ndarray) -> np.ndarray:
+        return described
+
+
+def recorded(n: int, groups: np.ndarray | None = None, times: Any = None) -> tuple[Trial, list[set[int]]]:
+    """A trial of rows whose vectors hold their numbers, and the rows each encoder was fitted on."""
+    y = RNG.integers(0, 2, n).tolist()
+    rows = chiasm.read({"x": [[float(i), float(v)] for i, v in enumerate(y)], "y": y})
+    inputs = choose_inputs(rows, {"x": Recorder()}, ["y"], None, ())
+    lesson = Lesson(Task.of(y), y, inputs.describe(rows), groups)
+    Recorder.fits.clear()
+    trial = run(lesson, inputs, {"late": QUICK}, parted(lesson, 4, times, seed=0))
+    return trial, list(Recorder.fits)
+
+
+def test_encoders_are_fitted_inside_the_folds() -> None:
+    trial, fits = recorded(48)
+    assert sorted(np.unique(trial.fold)) == [0, 1, 2, 3] == list(range(len(fits)))
+    for number, learned in enumerate(fits):
+        assert learned == set(np.flatnonzero(trial.fold != number).tolist())
+
+
+def test_no_group_is_on_both_sides_of_a_fold() -> None:
+    groups = RNG.permutation(np.repeat(np.arange(12), 4))
+    trial, fits = recorded(48, groups=groups)
+    for number, learned in enumerate(fits):
+        judged = groups[trial.fold == number]
+        assert len(judged)
+        assert not set(judged) & set(groups[sorted(learned)])
+
+
+def test_the_past_never_learns_from_the_future() -> None:
+    times = RNG.permutation(48).tolist()
+    trial, fits = recorded(48, times=times)
+    assert len(fits) == 4
+    assert (trial.fold == -1).any()  # the oldest are never judged
+    for number, learned in enumerate(fits):
+        judged = [times[i] for i in np.flatnonzero(trial.fold == number)]
+        assert max(times[i] for i in learned) < min(judged)
+
+
+def test_copies_of_one_row_in_several_folds_are_what_groups_are_for() -> None:
+    """Noise, sixty rows three times over: by chance alone a target is known only where copies are learned."""
+    rng = np.random.default_rng(0)
+    noise, y = rng.standard_normal((60, 40)), rng.permutation(np.repeat([0, 1], 30))
+    times = np.repeat(np.arange(60), 3)
+    data = {
+        "x": (noise[times] + 0.01 * rng.standard_normal((180, 40))).tolist(),
+        "y": [f"c{y[i]}" for i in times],
+        "g": [f"patient {i}" for i in times],
+    }
+    (loose,) = chiasm.fit({c: data[c] for c in "xy"}, target="y", fuse=QUICK, folds=3).outcomes
+    (strict,) = chiasm.fit(
+        data, target="y", by="g", fuse=QUICK, folds=3, modalities={"g": "category"}
+    ).outcomes
+    assert loose.lines[0].measures["auc"].low > 0.6
+    kept = strict.lines[0].measures["auc"]
+    assert kept.low < 0.5 < kept.high
+
+
+# Noise, and whether a fusion pays
+
+
+def test_noise_beside_a_modality_is_told_and_left_alone() -> None:
+    y = RNG.integers(0, 2, 80)
+    clear = RNG.standard_normal((80, 2)) + 1.8 * y[:, None]
+    data = {"clear": clear.tolist(), "noise": RNG.standard_normal((80, 3)).tolist()}
+    model = chiasm.fit({**data, "y": [f"c{v}" for v in y]}, target="y", folds=3)
+    (outcome,) = model.outcomes
+    assert outcome.chosen == "clear"
+    assert "Fusion did not help: use clear alone." in outcome.verdicts
+    assert main(model, "noise").low < 0.5 < main(model, "clear").low
+    found = model.predict({c: v[:3] for c, v in data.items()})
+    assert [one.used for one in found] == [("clear",)] * 3
+    with pytest.raises(DataError, match="A row needs one of: clear"):
+        model.predict({"noise": data["noise"][:1]})
+
+
+def test_two_halves_are_joined() -> None:
+    """Each column tells one of two signs, and the target is their sum: together they know it."""
+    halves = RNG.standard_normal((90, 2))
+    data = {"left": halves[:, :1] + np.zeros((90, 2)), "right": halves[:, 1:] + np.zeros((90, 2))}
+    model = chiasm.fit(
+        {**{c: v.tolist() for c, v in data.items()}, "y": halves.sum(axis=1).tolist()}, target="y", folds=3
+    )
+    (outcome,) = model.outcomes
+    assert outcome.chosen in ("late", "concat", "experts", "weighted")
+    assert any(said.startswith("Fusion helps") for said in outcome.verdicts)
+    assert main(model, outcome.chosen).value > 0.95
+    assert main(model, "left").value < 0.7
+
+
+def trial_of(fused: np.ndarray, single: np.ndarray, other: np.ndarray) -> Trial:
+    """A trial of a number whose truth is 0 throughout: scores are errors."""
+    n = len(fused)
+    task = Task("number", centre=(0.0,), scale=(1.0,))
+    scores = {"fused": fused[:, None]}, {"single": single[:, None], "other": other[:, None]}
+    return Trial(Lesson(task, [0.0] * n, {}), *scores, {}, np.zeros(n, int), [])
+
+
+def test_the_choice_takes_a_fusion_only_where_it_pays() -> None:
+    error = RNG.standard_normal(200)
+    worse = 2 * RNG.standard_normal(200)
+    assert chosen(trial_of(0.5 * error, error, worse)) == ("fused", False)
+    assert chosen(trial_of(error[::-1].copy(), error, worse)) == ("single", True)
+    assert chosen(trial_of(worse, error, worse)) == ("single", True)
+    gaps = np.where(np.arange(200) < 20, np.nan, error)  # as good, but there in fewer rows
+    assert chosen(trial_of(error[::-1].copy(), gaps, worse)) == ("fused", False)
+
+
+def test_a_fusion_that_is_named_is_used_and_judged_beside_the_modalities() -> None:
+    data = patients(60)
+    inputs = {c: data[c] for c in ("scan", "age", "dose")}
+    model = chiasm.fit(inputs, target="dose", fuse=Experts(heads=("linear",)), folds=3)
+    (outcome,) = model.outcomes
+    assert outcome.chosen == "experts"
+    roles = {line.name: line.role for line in outcome.lines}
+    assert roles == {
+        "experts": "fusion",
+        "late": "fusion",
+        "scan": "single",
+        "table": "single",
+        "always the mean": "baseline",
+    }
+    assert {pattern.columns for pattern in outcome.patterns} == {("scan",), ("table",), ("scan", "table")}
+
+
+# Settings
+
+
+def test_balance_lets_a_rare_class_weigh_as_much() -> None:
+    y = np.arange(100) % 10 == 0
+    data = {
+        "x": (RNG.standard_normal((100, 2)) + y[:, None]).tolist(),
+        "y": ["rare" if v else "common" for v in y],
+    }
+    plain, fair = (
+        chiasm.fit(data, target="y", fuse=QUICK, folds=3, balance=balance).predictors["y"]
+        for balance in (False, True)
+    )
+    assert plain.task.probabilities(plain.fusion.base_[None])[0] == pytest.approx([0.9, 0.1], abs=0.02)
+    assert fair.task.probabilities(fair.fusion.base_[None])[0] == pytest.approx([0.5, 0.5], abs=0.02)
+
+
+def test_a_group_of_columns_is_one_modality() -> None:
+    data = {c: v for c, v in patients(60).items() if c in ("age", "sex", "scan", "dose")}
+    model = chiasm.fit(data, target="dose", groups={"person": ["age", "sex"]}, fuse=QUICK, folds=3)
+    assert model.predictors["dose"].modalities == ["person", "scan"]
+    (found,) = model.predict([{"age": 60.0}])
+    assert (found.used, found.absent) == (("age",), ("scan", "sex"))
+
+
+def test_the_same_seed_gives_the_same_model() -> None:
+    data = {c: v for c, v in patients(60).items() if c in ("id", *COLUMNS, "dose")}
+    one, other = (chiasm.fit(data, target="dose", fuse=QUICK, folds=3, seed=3) for _ in range(2))
+    assert one.predict(data) == other.predict(data)
+    assert one.outcomes == other.outcomes
+
+
+# On rows of other people
+
+
+def test_new_rows_are_judged_as_the_held_out_ones_were(clinic: Model) -> None:
+    fresh = patients(200, seed=9)
+    fresh["sick"] = [None if i < 20 else v for i, v in enumerate(fresh["sick"])]
+    report = clinic.evaluate(fresh, stress=True)
+    assert [one.target for one in report.outcomes] == ["sick", "dose", "signs", "stage"]
+    sick, held_out = report.outcomes[0], clinic.outcomes[0]
+    assert (sick.rows, sick.left_out) == (180, 20)
+    assert any("20 rows had no target" in said for said in sick.verdicts)
+    now, then = (one.lines[0].measures[one.main] for one in (sick, held_out))
+    assert now.value == pytest.approx(then.value, abs=0.1)
+    said = clinic.predict({c: fresh[c] for c in ("id", *COLUMNS)})["sick"]
+    right = np.mean([p.label == t for p, t in zip(said[20:], fresh["sick"][20:], strict=True)])
+    assert sick.lines[0].measures["accuracy"].value == pytest.approx(right)
+    assert [one.target for one in report.stresses] == ["sick", "dose", "signs", "stage"]
+    assert not clinic.evaluate(fresh).stresses
+
+
+def test_rows_of_classes_never_learned_are_left_out_and_counted(clinic: Model) -> None:
+    fresh = {c: patients(60, seed=4)[c] for c in ("id", *COLUMNS, "sick")}
+    fresh["sick"] = ["unheard of" if i < 10 else v for i, v in enumerate(fresh["sick"])]
+    (outcome,) = clinic.evaluate(fresh).outcomes
+    assert (outcome.rows, outcome.left_out) == (50, 10)
+    with pytest.raises(DataError, match="no row has a value that was learned"):
+        clinic.evaluate({**fresh, "sick": ["unheard of"] * 60})
