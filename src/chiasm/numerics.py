@@ -17,6 +17,17 @@ def unit_rows(values: Matrix) -> NDArray[np.float32]:
     return np.divide(values, np.where(norms > 0, norms, 1), dtype=np.float32)
 
 
+def softmax(scores: Matrix) -> tuple[Matrix, Matrix]:
+    """Probabilities (n, q) of scores, and the logarithm (n,) of the sum of their exponentials.
+
+    In plain NumPy: inside an optimiser SciPy's own, which know every kind of array, take most of the time.
+    """
+    top = scores.max(axis=1, keepdims=True)
+    shares = np.exp(scores - top)
+    sums = shares.sum(axis=1, keepdims=True)
+    return shares / sums, (np.log(sums) + top)[:, 0]
+
+
 def ridged(covariance: Matrix, ridge: float) -> Matrix:
     """C + ridge · trace(C) · I: a ridge in units of the features' total variance, so one value fits any
     width.

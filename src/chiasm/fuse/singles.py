@@ -22,6 +22,8 @@ HEADS = ("linear", "kernel", "forest")
 """Heads tried, the simpler first."""
 KERNEL_ROWS, FOREST_WIDTH = 1_000, 100
 """What a kernel and a forest are tried for: few rows, narrow features."""
+TABLE_WIDTH = 16
+"""So few features may be those of a table whatever they hold."""
 
 
 class Stacked(Fusion):
@@ -130,12 +132,20 @@ def learn_singles(
 
 
 def usable(heads: Sequence[str], f: Features, task: Task) -> list[str]:
-    """Those heads, the first among them, that a column is neither too long nor too wide for."""
+    """Those heads, the first among them, that a column is neither too long nor too wide for; a forest only
+    for what looks like a table, since principal components hold no thresholds."""
     small = {
         "kernel": len(f.row) <= KERNEL_ROWS,
-        "forest": f.width <= FOREST_WIDTH and task.outputs <= FOREST_WIDTH,
+        "forest": f.width <= FOREST_WIDTH and task.outputs <= FOREST_WIDTH and tabular(f.values),
     }
     return [name for name in heads if small.get(name, True)] or [heads[0]]
+
+
+def tabular(values: NDArray[np.float32]) -> bool:
+    """Whether features (n, d) look like a table's: few, or some of them with the same value in many rows."""
+    if values.shape[1] <= TABLE_WIDTH:
+        return True
+    return any(len(np.unique(one)) < len(one) / 2 for one in values.T)
 
 
 def single_scores(kept: dict[str, Record], columns: Columns) -> dict[str, Floats]:

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize, nnls
-from scipy.special import expit, softmax
+from scipy.special import expit
 
 from chiasm.fuse.patterns import Pattern, rows_with
 from chiasm.heads.logistic import row_losses
 from chiasm.heads.task import Task
+from chiasm.numerics import softmax
 
 Floats = NDArray[np.float64]
 PSEUDO = 10.0
@@ -107,7 +108,7 @@ def _fit(
     def objective(flat: Floats) -> tuple[float, Floats]:
         a, b = flat[:m], flat[m:]
         scores = base + b + np.einsum("m,mnq->nq", a, size)
-        fitted = expit(scores) if labels else softmax(scores, axis=1)
+        fitted = expit(scores) if labels else softmax(scores)[0]
         gap = (fitted - T) * weights[:, None]
         away, bias = a - prior[0], b - prior[1]
         loss = weights @ row_losses(task, scores, T) + 0.5 * (unit @ away**2 + PSEUDO * 0.25 * bias @ bias)

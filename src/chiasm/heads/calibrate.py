@@ -8,12 +8,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import expit, log_softmax
 
 from chiasm.checks import Estimator, check_matrix
 from chiasm.errors import ShapeError
 from chiasm.heads.folds import folds, held_out
 from chiasm.heads.task import Task
+from chiasm.numerics import softmax
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -105,7 +106,7 @@ class _Rows:
             return np.asarray(2 * (scores - self.y) / scores.shape[1])
         if self.task.kind == "labels":
             return np.asarray(expit(scores) - self.y)
-        return np.asarray(softmax(scores, axis=1) - np.eye(self.task.outputs)[self.y], np.float64)
+        return np.asarray(softmax(scores)[0] - np.eye(self.task.outputs)[self.y], np.float64)
 
 
 def _chosen(part: _Rows, groups: Ints | None, seed: int) -> str:

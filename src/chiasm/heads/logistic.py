@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, log_softmax, logsumexp, softmax
+from scipy.special import expit, log_softmax
 
 from chiasm.heads.task import Task
+from chiasm.numerics import softmax
 
 Floats = NDArray[np.float64]
 STEPS, TOLERANCE = 100, 1e-5
@@ -55,7 +56,7 @@ def logistic(
         if labels:
             each, fitted = np.logaddexp(0, scores).sum(axis=1), expit(scores)
         else:
-            each, fitted = logsumexp(scores, axis=1), softmax(scores, axis=1)
+            fitted, each = softmax(scores)
         loss = weights @ (each - (T * scores).sum(axis=1)) + 0.5 * ridge * np.square(W[:-1]).sum()
         gap = (fitted - T) * weights[:, None]
         gradient = np.vstack([P.T @ gap + ridge * W[:-1], gap.sum(axis=0)])

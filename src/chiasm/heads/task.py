@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logsumexp, softmax
+from scipy.special import expit
 
 from chiasm.checks import check_known
 from chiasm.errors import DataError
+from chiasm.numerics import softmax
 
 KINDS = ("classes", "labels", "order", "number", "numbers")
 MOST_CLASSES = 20
@@ -94,7 +95,7 @@ class Task:
 
     def probabilities(self, scores: Floats) -> Floats:
         """(n, q) of scores (n, q): softmax of classes and order, sigmoid of labels; NaN rows stay NaN."""
-        return np.asarray(expit(scores) if self.kind == "labels" else softmax(scores, axis=1), np.float64)
+        return np.asarray(expit(scores) if self.kind == "labels" else softmax(scores)[0], np.float64)
 
     def numbers(self, scores: Floats) -> Floats:
         """(n, q) the target's own units of scores."""
@@ -107,7 +108,7 @@ class Task:
             return np.asarray(((scores - y) ** 2).mean(axis=1), np.float64)
         if self.kind == "labels":
             return np.asarray(np.logaddexp(0, np.where(y > 0, -scores, scores)).sum(axis=1), np.float64)
-        return np.asarray(logsumexp(scores, axis=1) - scores[np.arange(len(y)), y], np.float64)
+        return np.asarray(softmax(scores)[1] - scores[np.arange(len(y)), y], np.float64)
 
     def prior(self, y: NDArray[Any], weights: Floats | None = None) -> Floats:
         """(q,) the scores of a row of which nothing is known, from coded targets."""
