@@ -15,7 +15,7 @@ from chiasm.numerics import unit_rows
 from chiasm.storage import read_tree, write_tree
 
 
-def encoded(texts: list[str], **options: int) -> tuple[Lexical, np.ndarray]:
+def encoded(texts: list[str], **options: float) -> tuple[Lexical, np.ndarray]:
     encoder = Lexical(**options)
     described = encoder.describe(texts)
     return encoder, encoder.fit(described).transform(described)
@@ -128,3 +128,14 @@ def test_any_text_is_finite_and_alone_in_its_line(texts: list[str], other: str) 
     assert np.isfinite(values).all()
     together = encoder.transform(encoder.describe([*texts, other]))
     np.testing.assert_array_equal(together[: len(texts)], values)
+
+
+def test_letters_count_as_much_as_asked() -> None:
+    texts = ["a photograph of cats", "photographs showing cat", "rain tomorrow"]
+    alike = []
+    for letters_count in (0.0, 1.0, 3.0):
+        unit = unit_rows(encoded(texts, letters=letters_count)[1])
+        alike.append(float(unit[0] @ unit[1]))
+    assert alike[0] < 1e-6 < alike[1] < alike[2]  # no word in common, many letters
+    with pytest.raises(UsageError, match="letters"):
+        encoded(texts, letters=-1.0)

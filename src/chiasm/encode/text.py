@@ -30,6 +30,7 @@ class Lexical(Encoder):
 
     dim : largest width of the features; fewer where the training texts allow no more.
     max_terms : most frequent terms kept, half of them words and pairs, half letter n-grams.
+    letters : how much letter n-grams count beside words; 0 leaves them out.
 
     A text none of whose terms was seen in training becomes zeros.
     """
@@ -43,9 +44,10 @@ class Lexical(Encoder):
     letter_rarity_: Floats
     components_: Floats  # (words + letters, k)
 
-    def __init__(self, dim: int = 512, max_terms: int = 20000) -> None:
+    def __init__(self, dim: int = 512, max_terms: int = 20000, letters: float = 1.0) -> None:
         self.dim = dim
         self.max_terms = max_terms
+        self.letters = letters
 
     def describe(self, cells: Sequence[str]) -> list[str]:
         """The texts case folded, compatible forms (full width, ligatures) unified."""
@@ -57,11 +59,13 @@ class Lexical(Encoder):
         """Learn terms, their rarity and the leading directions of n >= 1 texts as `describe` gave them."""
         check_range(self.dim, "dim", 1)
         check_range(self.max_terms, "max_terms", 2)
+        check_range(self.letters, "letters", 0)
         check_cells(described, self)
         self.forget()
         most = self.max_terms // 2
         self.words_, self.word_rarity_ = learned_terms(described, words, most)
-        self.letters_, self.letter_rarity_ = learned_terms(described, letters, most)
+        spelled = described if self.letters else []
+        self.letters_, self.letter_rarity_ = learned_terms(spelled, letters, most)
         self.components_ = leading_directions(self._weights(described), self.dim)
         self.width_ = self.components_.shape[1]
         return self
@@ -72,12 +76,12 @@ class Lexical(Encoder):
         return np.asarray(self._weights(described) @ self.components_, np.float32)
 
     def _weights(self, described: Descriptions) -> Any:
-        """Sparse (n, terms): each text's unit vector of words beside its unit vector of letter n-grams."""
+        """Sparse (n, terms): a text's unit vector of words beside `letters` times that of n-grams."""
         from scipy.sparse import hstack
 
         by_word = term_weights(described, words, self.words_, self.word_rarity_)
         by_letter = term_weights(described, letters, self.letters_, self.letter_rarity_)
-        return hstack([by_word, by_letter], format="csr")
+        return hstack([by_word, by_letter * np.float32(self.letters)], format="csr")
 
 
 def tokens(text: str) -> list[str]:

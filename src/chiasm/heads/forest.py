@@ -1,4 +1,4 @@
-"""Forest head: extremely randomised trees, kept as plain arrays."""
+"""Forest head: trees of random and of best splits, kept as plain arrays."""
 
 from __future__ import annotations
 
@@ -20,14 +20,20 @@ MASS = 20
 
 
 class Forest(Head):
-    """The mean of extremely randomised trees (Geurts, Ernst and Wehenkel 2006) grown by scikit-learn on the
-    target's indicators; shares of classes and labels are drawn to the prior, and count as logarithms.
+    """The mean of extremely randomised trees (Geurts, Ernst and Wehenkel 2006) and of a random forest's
+    (Breiman 2001), grown by scikit-learn on the target's indicators; shares of classes and labels are drawn
+    to the prior, and count as logarithms.
 
-    trees : how many.  leaf : the fewest rows of a leaf.  share : of the features looked at in a split.
+    trees : how many.  best : the share of them that splits where it is best, each on a bootstrap of the rows,
+        and not at random: random splits draw smooth functions, best ones find thresholds.
+    leaf : the fewest rows of a leaf.  share : of the features looked at in a split.
     """
 
-    def __init__(self, trees: int = 100, leaf: int = 2, share: float = 0.33, seed: int = 0) -> None:
+    def __init__(
+        self, trees: int = 100, best: float = 0.5, leaf: int = 2, share: float = 0.33, seed: int = 0
+    ) -> None:
         self.trees = trees
+        self.best = best
         self.leaf = leaf
         self.share = share
         self.seed = seed
@@ -41,16 +47,12 @@ class Forest(Head):
         groups: NDArray[np.int64] | None = None,
     ) -> Self:
         """Learn from features (n, d) and coded targets."""
-        from sklearn.ensemble import ExtraTreesRegressor
-
         self.forget()
         check_range(self.trees, "trees", 1)
+        check_range(self.best, "best", 0, 1)
         check_classes(task)
         T = indicators(task, y)
-        forest = ExtraTreesRegressor(
-            self.trees, min_samples_leaf=self.leaf, max_features=self.share, random_state=self.seed
-        ).fit(check_matrix(Z, "features"), T[:, 0] if T.shape[1] == 1 else T, weights)
-        trees = [tree.tree_ for tree in forest.estimators_]
+        trees = self._grown(check_matrix(Z, "features"), T[:, 0] if T.shape[1] == 1 else T, weights)
         starts = np.cumsum([0, *(tree.node_count for tree in trees)])
         self.roots_ = starts[:-1]
         shift = np.repeat(self.roots_, np.diff(starts))
@@ -66,6 +68,20 @@ class Forest(Head):
         self.prior_ = np.average(T, axis=0, weights=weights)
         self.width_ = int(Z.shape[1])
         return self
+
+    def _grown(self, Z: NDArray[Any], T: Floats, weights: Floats | None) -> list[Any]:
+        """scikit-learn's trees, those of random splits first."""
+        from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+
+        best = round(self.trees * self.best)
+        trees: list[Any] = []
+        for kind, count in ((ExtraTreesRegressor, self.trees - best), (RandomForestRegressor, best)):
+            if count:
+                forest = kind(
+                    count, min_samples_leaf=self.leaf, max_features=self.share, random_state=self.seed
+                )
+                trees += [tree.tree_ for tree in forest.fit(Z, T, weights).estimators_]
+        return trees
 
     def scores(self, Z: NDArray[np.float32]) -> Floats:
         """(n, q) of features (n, d)."""

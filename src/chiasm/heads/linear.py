@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from chiasm.checks import check_matrix, check_range
 from chiasm.errors import DataError
+from chiasm.heads.alike import group_weights
 from chiasm.heads.folds import folds
 from chiasm.heads.head import Floats, Head
 from chiasm.heads.spectral import Basis, regress
@@ -21,7 +22,7 @@ MOST_CLASSES = 1_000
 
 class Linear(Head):
     """Scores linear in the features. Held-out error chooses the penalty, and with it whether features count
-    as they are or at unit variance.
+    as they are or at unit variance. Rows of a group count the less the more they repeat each other.
 
     ridge : the penalty as a share of the largest eigenvalue of the features' scatter; None chooses it.
     folds : inner folds.
@@ -66,7 +67,7 @@ class Linear(Head):
         self.forget()
         check_classes(task)
         values = np.asarray(check_matrix(Z, "features"), np.float64)
-        own = unit_weights(weights, len(values))
+        own = unit_weights(group_weights(values, groups, weights), len(values))
         self.mean_ = np.average(values, axis=0, weights=own)
         centred = values - self.mean_
         found = [principal(centred * scale, own) for scale in _scales(centred, own)]

@@ -1,0 +1,40 @@
+"""How much a row counts beside others of its group, whose features repeat its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def alike(values: NDArray[Any], groups: Ints) -> float:
+    """The intraclass correlation of features (n, d) in groups (n,), from 0, rows of one group are as
+    different as any, to 1, they are copies (Fisher 1925); of all features together, by analysis of variance.
+    """
+    place, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]
+    n, count = len(place), len(sizes)
+    if not 1 < count < n:
+        return 0.0
+    centred = np.asarray(values, np.float64) - np.mean(values, axis=0, dtype=np.float64)
+    sums = np.zeros((count, centred.shape[1]))
+    np.add.at(sums, place, centred)
+    between = float((np.square(sums).sum(axis=1) / sizes).sum())
+    within = max(float(np.square(centred).sum()) - between, 0.0) / (n - count)
+    between /= count - 1
+    size = (n - float(np.square(sizes).sum()) / n) / (count - 1)  # of a group, corrected for unequal ones
+    spread = between + (size - 1) * within
+    return float(np.clip((between - within) / spread, 0.0, 1.0)) if spread > 0 else 0.0
+
+
+def group_weights(values: NDArray[Any], groups: Ints | None, weights: Floats | None) -> Floats | None:
+    """(n,) weights of rows (n, d), times what each counts in a group of k whose correlation is r:
+    1 / (1 + (k - 1) r), so that copies count as one (the design effect; Kish 1965)."""
+    if groups is None:
+        return weights
+    place, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]
+    share = 1 / (1 + (sizes[place] - 1) * alike(values, groups))
+    return np.asarray(share if weights is None else share * weights, np.float64)
