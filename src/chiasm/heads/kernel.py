@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 
 from chiasm.checks import check_matrix, check_range
 from chiasm.errors import DataError
+from chiasm.heads.alike import group_weights
 from chiasm.heads.folds import folds
 from chiasm.heads.head import Floats, Head
 from chiasm.heads.linear import check_classes, unit_weights
@@ -77,7 +78,7 @@ class Kernel(Head):
         self.points_ = np.array(check_matrix(Z, "features"), np.float32)
         if len(self.points_) > MOST_ROWS:
             raise DataError(f"{len(self.points_):,} rows, more than {MOST_ROWS:,}", where="Kernel")
-        own = unit_weights(weights, len(self.points_))
+        own = unit_weights(group_weights(self.points_, groups, weights), len(self.points_))
         median, self.variance_ = _scale(self.points_)
         kernels, found = [], []
         for width in self.widths:
