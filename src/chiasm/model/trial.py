@@ -77,6 +77,7 @@ class Trial:
     fusions : {name: (n, q)};  singles : {modality: (n, q)}, NaN where there is nothing to go by.
     raw : those of both as they were before calibration.
     fold : (n,) the fold in which a row was scored, -1 where it never was.
+    learned : {candidate: the calibration of each fold};  fitted : the inputs and fusions of each fold.
     """
 
     lesson: Lesson
@@ -84,6 +85,7 @@ class Trial:
     singles: dict[str, Floats]
     raw: dict[str, Floats]
     fold: Places
+    learned: dict[str, list[Calibration | None]] = field(repr=False)
     fitted: list[tuple[Inputs, dict[str, Fusion]]] = field(repr=False)
 
     def shown(self, name: str, pattern: Pattern) -> Floats:
@@ -97,7 +99,8 @@ class Trial:
             if set(features) == set(pattern) and len(rows):
                 whole = np.all([f.present for f in features.values()], axis=0)
                 raw[rows[whole]] = fusions[name].scores(features)[whole]
-        return calibrated(raw, self.lesson, self.fold)
+        names = [" + ".join(sorted(pattern))] * len(raw)
+        return calibrated(raw, names, self.fold, self.learned[name])
 
 
 def finite(scores: Floats) -> NDArray[np.bool_]:
@@ -145,10 +148,13 @@ def run(lesson: Lesson, inputs: Inputs, fusions: Mapping[str, Fusion], parts: Se
             alone[modality][test] = learned["late"].scores({modality: f})
         fitted.append((own, learned))
 
-    def all_calibrated(scores: Mapping[str, Floats]) -> dict[str, Floats]:
-        return {name: calibrated(one, lesson, fold) for name, one in scores.items()}
-
-    return Trial(lesson, all_calibrated(raw), all_calibrated(alone), {**alone, **raw}, fold, fitted)
+    both = {**alone, **raw}
+    names = pattern_names(lesson.has)
+    learned_by = {name: calibrations(one, lesson, fold) for name, one in both.items()}
+    scores = {name: calibrated(both[name], names, fold, learned_by[name]) for name in both}
+    return Trial(
+        lesson, {c: scores[c] for c in fusions}, {c: scores[c] for c in alone}, both, fold, learned_by, fitted
+    )
 
 
 def teach_all(
@@ -168,16 +174,29 @@ def teach_all(
     return learned
 
 
-def calibrated(raw: Floats, lesson: Lesson, fold: Places) -> Floats:
-    """(n, q) scores calibrated on the other folds; as they are where those are too few."""
-    out, names = raw.copy(), np.array(pattern_names(lesson.has))
-    known = finite(raw)
+def calibrations(raw: Floats, lesson: Lesson, fold: Places) -> list[Calibration | None]:
+    """For every fold what the other folds teach about scores (n, q); None where those are too few."""
+    names, known = np.array(pattern_names(lesson.has)), finite(raw)
+    found: list[Calibration | None] = []
     for number in range(int(fold.max()) + 1):
-        here, others = known & (fold == number), known & (fold != number)
-        if here.any() and others.sum() >= FEW:
-            groups = None if lesson.groups is None else lesson.groups[others]
-            learned = Calibration().fit(
-                raw[others], lesson.coded[others], lesson.task, names[others].tolist(), groups
-            )
-            out[here] = learned.transform(raw[here], names[here].tolist())
+        others = np.flatnonzero(known & (fold >= 0) & (fold != number))
+        if len(others) < FEW:
+            found.append(None)
+            continue
+        groups = None if lesson.groups is None else lesson.groups[others]
+        own = Calibration()
+        own.fit(raw[others], lesson.coded[others], lesson.task, names[others].tolist(), groups)
+        found.append(own)
+    return found
+
+
+def calibrated(
+    raw: Floats, names: Sequence[str], fold: Places, learned: Sequence[Calibration | None]
+) -> Floats:
+    """(n, q) scores of rows that have the modalities named (n,), each by the calibration of its fold."""
+    out = raw.copy()
+    for number, own in enumerate(learned):
+        rows = np.flatnonzero(finite(raw) & (fold == number))
+        if own is not None and len(rows):
+            out[rows] = own.transform(raw[rows], [names[i] for i in rows.tolist()])
     return out
