@@ -178,9 +178,15 @@ def test_functions_are_short() -> None:
         for module, tree in modules().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (length := (node.end_lineno or 0) - node.lineno + 1) > MAX_FUNCTION
+        and (length := (node.end_lineno or 0) - first_line(node) + 1) > MAX_FUNCTION
     ]
     assert long == []
+
+
+def first_line(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Where a function begins to do something: a door with many documented arguments is not long by that."""
+    told = len(node.body) > 1 and ast.get_docstring(node) is not None
+    return node.body[1 if told else 0].lineno
 
 
 def unwanted(module: str, node: ast.AST) -> str:

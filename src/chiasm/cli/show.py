@@ -202,7 +202,7 @@ def worth(found: Sequence[Worth], *, as_json: bool) -> None:
     for one in found:
         line(one.verdict)
     if not found:
-        line("nothing is missing")
+        line("no modality is missing")
 
 
 def hits(found: Sequence[Hit], rows: Rows, *, as_json: bool) -> None:

@@ -71,8 +71,8 @@ def fit(
         str,
         typer.Option(
             metavar="NAME",
-            help="How targets are predicted: auto chooses; or late, concat, experts, weighted, gated, "
-            "attention, tensor, adversarial.",
+            help="How targets are predicted: auto chooses, none does not; or late, concat, experts, "
+            "weighted, gated, attention, tensor, adversarial.",
         ),
     ] = "auto",
     as_: As = [],  # noqa: B006

@@ -18,7 +18,7 @@ from chiasm.heads.folds import folds
 from chiasm.heads.names import Record, head_class, record, revive
 from chiasm.heads.task import Task
 
-HEADS = ("linear", "kernel", "forest")
+HEADS = ("linear", "ordinal", "kernel", "forest")
 """Heads tried, the simpler first."""
 KERNEL_ROWS, FOREST_WIDTH = 1_000, 100
 """What a kernel and a forest are tried for: few rows, narrow features."""
@@ -29,7 +29,8 @@ TABLE_WIDTH = 16
 class Stacked(Fusion):
     """Scores that are, for every pattern, a weighted sum of those of the single modalities.
 
-    heads : tried for every column (linear, kernel, forest); the one with the least held-out loss is kept.
+    heads : tried for every column (linear, ordinal of an order, kernel, forest); the one with the least
+        held-out loss is kept.
     folds : inner folds, of groups where there are any.
 
     A row with one modality gets that modality's calibrated head: `scores({column: f})` is the single model.
@@ -135,6 +136,7 @@ def usable(heads: Sequence[str], f: Features, task: Task) -> list[str]:
     """Those heads, the first among them, that a column is neither too long nor too wide for; a forest only
     for what looks like a table, since principal components hold no thresholds."""
     small = {
+        "ordinal": task.kind == "order",
         "kernel": len(f.row) <= KERNEL_ROWS,
         "forest": f.width <= FOREST_WIDTH and task.outputs <= FOREST_WIDTH and tabular(f.values),
     }

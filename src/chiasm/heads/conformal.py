@@ -84,9 +84,9 @@ class Conformal(Estimator):
             raise DataError("numbers have intervals, not sets", where="Conformal")
         scores = np.asarray(check_matrix(scores, "scores", task.outputs), np.float64)
         closed = _strange(task, scores) > self._limits(patterns, len(scores))[:, None]
-        if task.kind == "order":  # the middle class is always open
-            tails = np.nan_to_num(_strange(task, scores))
-            closed[np.arange(len(closed)), tails.argmin(axis=1)] = False
+        if task.kind != "labels":  # the likeliest class, of an order the middle one, is always open
+            strange = np.nan_to_num(_strange(task, scores))
+            closed[np.arange(len(closed)), strange.argmin(axis=1)] = False
         return ~closed
 
     def intervals(self, scores: Floats, patterns: Sequence[str] | None = None) -> Floats:

@@ -12,6 +12,7 @@ from chiasm.heads.head import Head
 HEADS = {
     "linear": "chiasm.heads.linear:Linear",
     "forest": "chiasm.heads.forest:Forest",
+    "ordinal": "chiasm.heads.ordinal:Ordinal",
     "kernel": "chiasm.heads.kernel:Kernel",
 }
 Record = dict[str, Any]

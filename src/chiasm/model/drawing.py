@@ -17,6 +17,7 @@ from chiasm.judge.explain import Explanation
 from chiasm.judge.explained import explanation_html
 from chiasm.model.explaining import first_item
 from chiasm.model.model import Model
+from chiasm.model.query import check_searchable
 from chiasm.rows import media
 from chiasm.rows.rows import Rows
 
@@ -28,6 +29,7 @@ def draw_map(model: Model, path: Path, limit: int = 2000) -> int:
     """Draw the indexed rows in two dimensions into a .png or an .html page; returns the number of points."""
     if path.suffix not in (".png", ".html"):
         raise UsageError(f"a map is a .png or an .html file, got {path.name!r}", where="-o")
+    check_searchable(model.space)
     points = map_points(model.vectors(), limit)
     if path.suffix == ".png":
         target = model.facts.get("target")

@@ -113,6 +113,8 @@ def _check_enough(target: str, use: NDArray[np.int64], described: Mapping[str, D
 def targets_of(rows: Rows, target: str) -> list[Any]:
     """The target's values, one a row, None where there is none or it is broken."""
     column = rows.schema[target]
+    if column.many:  # of a list without labels, none holds: that is not an absent cell
+        return list(rows.table[target].to_pylist())
     if column.modality in ("image", "sound", "video"):
         raise UsageError(f"column {target!r} holds {column.modality}, which is no target", where="target")
     if column.modality in ("number", "date"):
@@ -182,6 +184,12 @@ def _candidates(fuse: str | Fusion, modalities: int) -> dict[str, Fusion]:
     if not isinstance(own, Fusion):
         raise UsageError(f"{_name(fuse)!r} does not predict", hint=f"Known here: auto, {', '.join(AUTO)}.")
     return late if modalities == 1 else {**late, _name(fuse): own}
+
+
+def check_fusion(fuse: str | Fusion) -> None:
+    """Raise UsageError for what predicts nothing, before any work is done."""
+    if fuse != "auto":
+        _candidates(fuse, 2)
 
 
 def _name(fuse: str | Fusion) -> str:

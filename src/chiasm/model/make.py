@@ -21,7 +21,7 @@ from chiasm.model import folder
 from chiasm.model.fitting import Fitted, choose_encoders, fit_space
 from chiasm.model.inputs import Encoders, Inputs, Progress, choose_inputs
 from chiasm.model.judging import Baselines
-from chiasm.model.learning import Learned, Settings, learn
+from chiasm.model.learning import Learned, Settings, check_fusion, learn
 from chiasm.model.model import Model, named
 from chiasm.model.space import Space
 from chiasm.rows.readers import read
@@ -62,7 +62,7 @@ def fit(
     groups : {name: columns} of numbers, categories and dates that are one modality; else all are, as 'table'.
     align : 'cca', 'ridge', 'procrustes', 'semantic', or an aligner.
     fuse : how a target is predicted from several modalities: 'auto' tries and chooses; the name of a fusion,
-        or one. 'mean', or a `Mean`, weighs the columns of a search.
+        or one; 'none' predicts nothing. 'mean', or a `Mean`, weighs the columns of a search.
     dim : width of the space, at most what the columns allow, for an aligner given by name.
     by : a column of groups that are held out whole.
     time : a column to order by: the past predicts the future.
@@ -75,18 +75,21 @@ def fit(
     rows = read(data, modalities=modalities, clean=clean)
     targets = [target] if isinstance(target, str) else list(target or ())
     kinds = dict.fromkeys(targets, task) if isinstance(task, str) else dict(task or {})
-    _check(rows, targets, kinds, by, time)
+    _check(rows, targets, kinds, by, time, folds)
     joining = choose_encoders(rows, encoders or {}, targets, (by, time))
     weighing, fuse = (_mean(fuse), "auto") if fuse == "mean" or isinstance(fuse, Mean) else (Mean(), fuse)
     settings = Settings(fuse, kinds, folds, by, time, balance, coverage, seed)
-    inputs = (
-        choose_inputs(rows, encoders or {}, targets, groups, (by, time)) if targets else Inputs(joining, {})
-    )
+    predicted = [] if fuse == "none" else targets
+    inputs = Inputs(joining, {})
+    if predicted:
+        check_fusion(fuse)
+        inputs = choose_inputs(rows, encoders or {}, targets, groups, (by, time))
     with opened(cache) as kept:
         described = inputs.describe(rows, kept, progress)
-        changed = [inputs.describe(rows, seed=seed + i) for i in range(copies)] if targets else []
-    learned = {name: learn(rows, name, inputs, described, settings, changed) for name in targets}
-    equal = next((name for name, one in learned.items() if one.predictor.task.kind == "classes"), None)
+        changed = [inputs.describe(rows, seed=seed + i) for i in range(copies)] if predicted else []
+    learned = {name: learn(rows, name, inputs, described, settings, changed) for name in predicted}
+    kinds_found = {name: one.predictor.task.kind for name, one in learned.items()}
+    equal = next((name for name in targets if kinds_found.get(name, "classes") == "classes"), None)
     fitted = None
     if joining:
         fitted = fit_space(
@@ -103,7 +106,12 @@ def fit(
 
 
 def _check(
-    rows: Rows, targets: Sequence[str], kinds: Mapping[str, str], by: str | None, time: str | None
+    rows: Rows,
+    targets: Sequence[str],
+    kinds: Mapping[str, str],
+    by: str | None,
+    time: str | None,
+    folds: int | None,
 ) -> None:
     for column in (*targets, *kinds, *(one for one in (by, time) if one is not None)):
         rows.schema[column]
@@ -112,6 +120,12 @@ def _check(
             raise UsageError(f"column {column!r} has a task but is no target", where="task")
     if len(set(targets)) < len(targets):
         raise UsageError("a target is named twice", where="target")
+    if folds is None and by is None:
+        raise UsageError(
+            "a fold for each group needs groups", where="folds", hint="Name their column with by."
+        )
+    if folds is not None and folds < 2:
+        raise UsageError(f"there must be 2 folds or more, got {folds}", where="folds")
     if by is not None and time is not None:
         raise UsageError("folds go by groups or by time", hint="Give by or time, not both.")
 

@@ -25,14 +25,13 @@ from chiasm.model.explaining import explain, worth
 from chiasm.model.judging import Baselines, judge, known_share, labels_of
 from chiasm.model.learning import targets_of
 from chiasm.model.predictor import Prediction, Predictor
-from chiasm.model.query import DISLIKE, Hit, Part, Question
+from chiasm.model.query import DISLIKE, Hit, Question, asked, check_searchable, rows_like
 from chiasm.model.space import Progress, Space
 from chiasm.rows.columns import ROW, with_rows
 from chiasm.rows.readers import read
 from chiasm.rows.rows import Rows
 from chiasm.rows.schema import Schema
 
-WORDS = ("text", "category")
 TRIED = 500
 """Indexed rows whose cells are tried in a row that lacks them."""
 Ids = str | int | Sequence[str | int]
@@ -103,8 +102,12 @@ class Model:
             raise UsageError(f"a query is {{column: value}}, got {type(query).__name__}")
         if k < 1:
             raise UsageError(f"k must be 1 or more, got {k}")
-        self._check_find(find)
-        parts = self._asked(query or {}) + self._rows_like(like, 1.0) + self._rows_like(unlike, DISLIKE)
+        check_searchable(self.space)
+        if find is not None:
+            check_known(find, self.columns, "column")
+        parts = asked(self.space, self.schema, query or {})
+        for ids, weight in ((like, 1.0), (unlike, DISLIKE)):
+            parts += rows_like(self.space, self.galleries, {i: self._place(i) for i in ids}, weight)
         question = Question.of(parts)
         rows, galleries = (self.rows, self.galleries) if data is None else self._other(data)
         wanted = np.ones(len(rows), bool) if where is None else rows.where(where)
@@ -193,11 +196,16 @@ class Model:
         stress : also how predictions hold out on noisy, missing and attacked features (`Report.stresses`).
         """
         rows = self.read(data)
+        values_of = {t: targets_of(rows, t) for t in self.predictors}
+        if not self.columns and all(value is None for values in values_of.values() for value in values):
+            raise DataError(
+                f"no row has a value of {', '.join(self.predictors)}", hint="Nothing to judge by."
+            )
         with opened(cache) as kept:
             report = self._searched(rows, seed, kept, progress)
             outcomes, stresses = [], []
             for name, predictor in self.predictors.items():
-                values = targets_of(rows, name)
+                values = values_of[name]
                 if any(value is not None for value in values):
                     seen = predictor.see(rows, kept, progress)
                     groups = None if self.facts.get("by") is None else rows.values(self.facts["by"])
@@ -251,48 +259,6 @@ class Model:
     def save(self, path: str | Path, *, overwrite: bool = False, copy_media: bool = False) -> Path:
         """Write the model folder: text and references, or with `copy_media` the media too."""
         return folder.save(self, Path(path), overwrite=overwrite, copy_media=copy_media)
-
-    def _check_find(self, find: str | None) -> None:
-        if find is not None and find not in self.columns:
-            raise UsageError(f"no column called {find!r} to find", hint=did_you_mean(find, self.columns))
-
-    def _asked(self, query: Mapping[str, Any]) -> list[Part]:
-        for column in query:
-            if column not in self.columns:
-                raise UsageError(
-                    f"column {column!r} is not in the space", hint=did_you_mean(column, self.columns)
-                )
-        if not query:
-            return []
-        rows = read([dict(query)], schema=self.schema)
-        features = self.space.features(rows)
-        vectors = self.space.project(features)
-        parts = []
-        for column in query:
-            f, where = vectors[column], f"query {column}={query[column]!s:.200}"
-            if f.broken:
-                raise DataError(f.broken[0].why, where=where)
-            if len(f.row) and self.schema[column].modality in WORDS and not features[column].values.any():
-                raise DataError("it holds no word or category that the model has learned", where=where)
-            if len(f.row):
-                mean = f.values.mean(axis=0)
-                vector = mean / max(float(np.linalg.norm(mean)), 1e-12)
-                parts.append(Part(column, self.space.fusion.weight(column), vector, {column: 1.0}))
-        return parts
-
-    def _rows_like(self, ids: Sequence[str | int], weight: float) -> list[Part]:
-        if not ids:
-            return []
-        verb = "like" if weight > 0 else "unlike"
-        parts = []
-        for i in ids:
-            place = self._place(i)
-            fused = self.space.fuse(self.galleries, place)
-            if np.isnan(fused).any():
-                raise DataError(f"row {i!r} has nothing in the space", hint="Its cells are absent or broken.")
-            columns = [c for c, g in self.galleries.items() if (g.row == place).any()]
-            parts.append(Part(f"{verb} {i}", weight, fused, {c: 1 / len(columns) for c in columns}))
-        return parts
 
     def _place(self, row: str | int) -> int:
         """The place of an id among the indexed rows."""

@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.errors import UsageError
+from chiasm.errors import DataError, UsageError, did_you_mean
 from chiasm.index import Gallery
+from chiasm.model.space import Space
+from chiasm.rows.readers import read
+from chiasm.rows.schema import Schema
 
+WORDS = ("text", "category")
 DISLIKE = -0.5  # Rocchio's balance: what is not wanted says less than what is
 
 
@@ -106,3 +110,52 @@ class Question:
         for part, term in zip(self.parts, terms, strict=True):
             shares[part.label] = shares.get(part.label, 0.0) + float(term) + left
         return shares
+
+
+def check_searchable(space: Space) -> None:
+    """Raise UsageError where a model has no space to search in."""
+    if not space.columns:
+        raise UsageError(
+            "this model only predicts: it has no space to search in",
+            hint="A space needs two columns of text, media, series or vectors, or --encoder for others.",
+        )
+
+
+def asked(space: Space, schema: Schema, query: Mapping[str, Any]) -> list[Part]:
+    """The parts of a query {column: value}."""
+    for column in query:
+        if column not in space.columns:
+            raise UsageError(
+                f"column {column!r} is not in the space", hint=did_you_mean(column, space.columns)
+            )
+    if not query:
+        return []
+    features = space.features(read([dict(query)], schema=schema))
+    vectors = space.project(features)
+    parts = []
+    for column in query:
+        f, where = vectors[column], f"query {column}={query[column]!s:.200}"
+        if f.broken:
+            raise DataError(f.broken[0].why, where=where)
+        if len(f.row) and schema[column].modality in WORDS and not features[column].values.any():
+            raise DataError("it holds no word or category that the model has learned", where=where)
+        if len(f.row):
+            mean = f.values.mean(axis=0)
+            vector = mean / max(float(np.linalg.norm(mean)), 1e-12)
+            parts.append(Part(column, space.fusion.weight(column), vector, {column: 1.0}))
+    return parts
+
+
+def rows_like(
+    space: Space, galleries: Mapping[str, Gallery], places: Mapping[str | int, int], weight: float
+) -> list[Part]:
+    """Parts that ask to be near to indexed rows {id: place}, or away from them by a negative weight."""
+    verb = "like" if weight > 0 else "unlike"
+    parts = []
+    for name, place in places.items():
+        fused = space.fuse(galleries, place)
+        if np.isnan(fused).any():
+            raise DataError(f"row {name!r} has nothing in the space", hint="Its cells are absent or broken.")
+        columns = [c for c, g in galleries.items() if (g.row == place).any()]
+        parts.append(Part(f"{verb} {name}", weight, fused, {c: 1 / len(columns) for c in columns}))
+    return parts
