@@ -110,7 +110,7 @@ REFUSED: dict[str, tuple[dict[str, list[Any]], dict[str, Any], type[ChiasmError]
         "'age' has a task but is no target",
     ),
     "unknown fusion": (BASE, {"fuse": "latte"}, UsageError, "Did you mean 'late'?"),
-    "one fold": (BASE, {"folds": 1}, UsageError, "k must be 2 or more, got 1"),
+    "one fold": (BASE, {"folds": 1}, UsageError, "there must be 2 folds or more, got 1"),
     "twice": (BASE, {"target": ["sick", "sick"]}, UsageError, "named twice"),
 }
 FLAGS = {"target": "--target", "by": "--by", "time": "--time", "fuse": "--fuse", "folds": "--folds"}

@@ -145,7 +145,7 @@ def trial_of(fused: np.ndarray, single: np.ndarray, other: np.ndarray) -> Trial:
     n = len(fused)
     task = Task("number", centre=(0.0,), scale=(1.0,))
     scores = {"fused": fused[:, None]}, {"single": single[:, None], "other": other[:, None]}
-    return Trial(Lesson(task, [0.0] * n, {}), *scores, {}, np.zeros(n, int), [])
+    return Trial(Lesson(task, [0.0] * n, {}), *scores, {}, np.zeros(n, int), {}, [])
 
 
 def test_the_choice_takes_a_fusion_only_where_it_pays() -> None:
