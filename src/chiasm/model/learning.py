@@ -188,7 +188,7 @@ def _candidates(fuse: str | Fusion, modalities: int) -> dict[str, Fusion]:
 
 def check_fusion(fuse: str | Fusion) -> None:
     """Raise UsageError for what predicts nothing, before any work is done."""
-    if fuse != "auto":
+    if fuse not in ("auto", "none"):
         _candidates(fuse, 2)
 
 

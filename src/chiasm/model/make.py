@@ -81,8 +81,8 @@ def fit(
     settings = Settings(fuse, kinds, folds, by, time, balance, coverage, seed)
     predicted = [] if fuse == "none" else targets
     inputs = Inputs(joining, {})
+    check_fusion(fuse)
     if predicted:
-        check_fusion(fuse)
         inputs = choose_inputs(rows, encoders or {}, targets, groups, (by, time))
     with opened(cache) as kept:
         described = inputs.describe(rows, kept, progress)
