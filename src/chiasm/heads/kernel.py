@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 from chiasm.checks import check_matrix, check_range
 from chiasm.errors import DataError
@@ -20,14 +19,15 @@ from chiasm.numerics import fix_signs, leading_eigen
 
 MOST_ROWS = 4_000
 WIDTHS = (0.5, 1.0, 2.0)
+LINEAR = (0.0, 1.0)
 
 
 class Kernel(Head):
     """The mean of a Gaussian process with covariance exp(-r² / 2w²) + linear · zᵀz' / v (Rasmussen and
-    Williams 2006); noise and width are chosen by held-out error.
+    Williams 2006); noise, width and share of the linear part are chosen by held-out error.
 
     widths : multiples of the median distance between rows tried for w.
-    linear : share of the linear part; v is the features' total variance.
+    linear : shares of the linear part tried; v is the features' total variance.
 
     DataError where there are more than 4,000 rows, whose kernel would not fit.
     """
@@ -36,12 +36,12 @@ class Kernel(Head):
     coef_: Floats
     intercept_: Floats
     width_: float
-    variance_: float
+    slope_: float
 
     def __init__(
         self,
         widths: tuple[float, ...] = WIDTHS,
-        linear: float = 1.0,
+        linear: tuple[float, ...] = LINEAR,
         folds: int = 5,
         seed: int = 0,
     ) -> None:
@@ -79,14 +79,13 @@ class Kernel(Head):
         if len(self.points_) > MOST_ROWS:
             raise DataError(f"{len(self.points_):,} rows, more than {MOST_ROWS:,}", where="Kernel")
         own = unit_weights(group_weights(self.points_, groups, weights), len(self.points_))
-        median, self.variance_ = _scale(self.points_)
-        kernels, found = [], []
-        for width in self.widths:
-            self.width_ = width * median
-            kernels.append(self._kernel(self.points_))
-            found.append(_principal(kernels[-1], own))
+        squares, products = self._squares(self.points_), self._products(self.points_)
+        median, variance = _median(squares), max(float(self.points_.var(axis=0).sum()), 1e-12)
+        tried = [(width * median, share / variance) for width in self.widths for share in self.linear]
+        kernels = [_covariance(squares, products, *one) for one in tried]
+        found = [_principal(kernel, own) for kernel in kernels]
         chosen = regress([basis for basis, _ in found], y, task, None, fold, groups is not None)
-        self.width_ = self.widths[chosen.basis] * median
+        self.width_, self.slope_ = tried[chosen.basis]
         self.ridge_ = chosen.ridge
         coef = found[chosen.basis][1] @ chosen.coefficients[:-1]
         self.coef_ = coef - np.outer(own / own.sum(), coef.sum(axis=0))
@@ -94,37 +93,47 @@ class Kernel(Head):
         self.intercept_ = chosen.coefficients[-1] - mean @ self.coef_
         return chosen.held_out
 
-    def _kernel(self, Z: NDArray[Any]) -> Floats:
-        """(n, points) covariances with the points learned from."""
-        squares = cdist(Z, self.points_, "sqeuclidean")
-        smooth = np.exp(-0.5 / self.width_**2 * squares)
-        straight = np.asarray(Z, np.float64) @ self.points_.T.astype(np.float64)
-        return np.asarray(smooth + self.linear / self.variance_ * straight, np.float64)
+    def _squares(self, Z: NDArray[Any]) -> Floats:
+        """(n, points) squared distances from the points learned from."""
+        own, other = _exact(Z), _exact(self.points_)
+        near = np.square(own).sum(axis=1)[:, None] + np.square(other).sum(axis=1) - 2 * own @ other.T
+        return np.asarray(np.maximum(near, 0.0))
+
+    def _products(self, Z: NDArray[Any]) -> Floats:
+        """(n, points) inner products with the points learned from."""
+        return np.asarray(_exact(Z) @ _exact(self.points_).T)
 
     def scores(self, Z: NDArray[np.float32]) -> Floats:
         """(n, q) of features (n, d)."""
         self.require_fitted("coef_")
         values = check_matrix(Z, "features", self.points_.shape[1])
-        return np.asarray(self._kernel(values) @ self.coef_ + self.intercept_)
+        kernel = _covariance(self._squares(values), self._products(values), self.width_, self.slope_)
+        return np.asarray(kernel @ self.coef_ + self.intercept_)
 
     def pull(self, Z: NDArray[np.float32], gradient: Floats) -> Floats:
         """(n, d) of a gradient by scores (n, q)."""
         self.require_fitted("coef_")
         along = gradient @ self.coef_.T  # (n, points)
-        squares = cdist(Z, self.points_, "sqeuclidean")
-        smooth = along * np.exp(-0.5 / self.width_**2 * squares) / self.width_**2
+        smooth = along * np.exp(-0.5 / self.width_**2 * self._squares(Z)) / self.width_**2
         towards = smooth @ self.points_ - smooth.sum(axis=1)[:, None] * Z
-        return np.asarray(towards + self.linear / self.variance_ * (along @ self.points_))
+        return np.asarray(towards + self.slope_ * (along @ self.points_))
 
 
-def _scale(points: NDArray[np.float32]) -> tuple[float, float]:
-    """The median distance between rows, of at most 500 of them, and the total variance."""
-    some = points[:: max(len(points) // 500, 1)]
-    squares = cdist(some, some, "sqeuclidean")
-    apart = squares[squares > 0]
-    return float(np.sqrt(np.median(apart))) if len(apart) else 1.0, max(
-        float(points.var(axis=0).sum()), 1e-12
-    )
+def _covariance(squares: Floats, products: Floats, width: float, slope: float) -> Floats:
+    """Of squared distances and inner products."""
+    return np.asarray(np.exp(-0.5 / width**2 * squares) + slope * products)
+
+
+def _exact(Z: NDArray[Any]) -> Floats:
+    return np.asarray(Z, np.float64)
+
+
+def _median(squares: Floats) -> float:
+    """The median distance between rows that differ, of at most 500 of them."""
+    step = max(len(squares) // 500, 1)
+    some = squares[::step, ::step]
+    apart = some[some > 1e-12 * some.max()]
+    return float(np.sqrt(np.median(apart))) if len(apart) else 1.0
 
 
 def _principal(kernel: Floats, weights: Floats) -> tuple[Basis, Floats]:

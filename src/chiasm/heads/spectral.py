@@ -48,24 +48,31 @@ class Basis:
         but for the coordinates' mean and scale (Golub, Heath and Wahba 1979).
         """
         root = np.sqrt(self.weights)
-        U = self.coordinates * root[:, None] / np.sqrt(self.squares)
-        constant = root / np.sqrt(self.weights.sum())
-        centred = (T - np.average(T, axis=0, weights=self.weights)) * root[:, None]
-        shrink = self.squares / (self.squares + share * self.top)
-        gap = centred - U @ (shrink[:, None] * (U.T @ centred))
+        # H = V Vᵀ, the last column for the intercept
+        shrink = np.sqrt(1 / (self.squares + share * self.top))
+        V = np.column_stack([self.coordinates * shrink, np.full(len(T), self.weights.sum() ** -0.5)])
+        V *= root[:, None]
+        rooted = T * root[:, None]
+        gap = rooted - V @ (V.T @ rooted)
         if len(np.unique(fold)) == len(fold):
-            gap /= np.maximum(1 - np.square(U) @ shrink - constant**2, 1e-6)[:, None]
+            gap /= np.maximum(1 - np.square(V).sum(axis=1), 1e-6)[:, None]
         else:
             for _, held in held_out(fold):
-                hat = (U[held] * shrink) @ U[held].T + np.outer(constant[held], constant[held])
-                gap[held] = np.linalg.solve((1 + 1e-9) * np.eye(len(held)) - hat, gap[held])
+                gap[held] = _without(V[held], gap[held])
         return np.asarray(T - gap / np.maximum(root, 1e-12)[:, None])
 
-    def error(self, T: Floats, share: float, fold: Ints) -> float:
-        """The weighted squared error of `held_out`."""
-        return float(
-            np.average(np.square(T - self.held_out(T, share, fold)).sum(axis=1), weights=self.weights)
-        )
+    def errors(self, T: Floats, share: float, apart: Ints, fold: Ints) -> Floats:
+        """(folds,) sums of the weighted squared errors of rows held out as `apart` (n,) says."""
+        each = np.square(T - self.held_out(T, share, apart)).sum(axis=1) * self.weights
+        return np.asarray(np.bincount(fold, each), np.float64)
+
+
+def _without(V: Floats, gap: Floats) -> Floats:
+    """(I - V Vᵀ)⁻¹ of residuals (n, q), V (n, r), by the smaller of two systems (Woodbury 1950)."""
+    n, r = V.shape
+    if n <= r:
+        return np.asarray(np.linalg.solve((1 + 1e-9) * np.eye(n) - V @ V.T, gap))
+    return np.asarray(gap + V @ np.linalg.solve((1 + 1e-9) * np.eye(r) - V.T @ V, V.T @ gap))
 
 
 @dataclass(frozen=True)
@@ -90,28 +97,40 @@ def regress(
     """The basis and penalty with the least held-out squared error of the target's indicators, leave-one-out
     or, where folds (n,) are `grouped`, leave-one-fold-out; for classes and labels then a logistic regression
     in that basis, its penalty chosen by the log loss of the folds. A given `ridge` is kept.
+
+    Scores of a fold held out are of what the other folds' errors choose.
     """
     T = indicators(task, y)
     tried = GRID if ridge is None else np.array([ridge])
+    place = np.unique(fold, return_inverse=True)[1]
     apart = fold if grouped else np.arange(len(T))
-    errors = np.array([[basis.error(T, share, apart) for share in tried] for basis in bases])
-    best, place = np.unravel_index(errors.argmin(), errors.shape)
-    basis, share = bases[int(best)], float(tried[place])
+    errors = np.array([[basis.errors(T, share, apart, place) for share in tried] for basis in bases])
+    best, share = _least(errors, tried)
     if task.is_number:
-        held = basis.held_out(T, share, fold)
-        return Regression(int(best), basis.solve(T, share), share, held)
+        held = np.tile(np.average(T, axis=0, weights=bases[0].weights), (len(T), 1))
+        for _, rows in held_out(fold):
+            own, penalty = _least(np.delete(errors, place[rows[0]], axis=2), tried)
+            held[rows] = bases[own].held_out(T, penalty, fold)[rows]
+        return Regression(best, bases[best].solve(T, share), share, held)
+    basis = bases[best]
     # The log loss bends by p (1 - p) where the squared error bends by 1.
     unit = basis.top * max(float((T.mean(axis=0) * (1 - T.mean(axis=0))).mean()), 0.01)
     share, held = _strongest(basis, T, task, unit, STRONG_FIRST if ridge is None else tried, fold)
     W = logistic(basis.coordinates, T, basis.weights, share * unit, task.kind == "labels")
-    return Regression(int(best), W, share, held)
+    return Regression(best, W, share, held)
+
+
+def _least(errors: Floats, tried: Floats) -> tuple[int, float]:
+    """The place of the basis and the penalty of the least sum of errors (bases, penalties, folds)."""
+    basis, penalty = np.unravel_index(errors.sum(axis=2).argmin(), errors.shape[:2])
+    return int(basis), float(tried[penalty])
 
 
 def _strongest(
     basis: Basis, T: Floats, task: Task, unit: float, tried: Floats, fold: Ints
 ) -> tuple[float, Floats]:
-    """The strongest penalty whose held-out log loss is within a standard error of the least, and its scores
-    of the rows held out.
+    """The strongest penalty whose held-out log loss is within a standard error of the least, and the scores
+    of rows held out, of what the other folds choose so.
 
     Tried from strong to weak until the loss rises. The least itself would jump from sample to sample where
     rows are few, and the scale of the scores with it (the rule of Breiman et al. 1984).
@@ -132,6 +151,14 @@ def _strongest(
             break
     if not losses:
         return float(tried[0]), np.zeros_like(T)
-    least = min(losses, key=np.mean)
-    near = [np.mean(loss - least) <= np.std(loss - least) / np.sqrt(len(T)) for loss in losses]
-    return float(tried[near.index(True)]), scores[near.index(True)]
+    table, out = np.array(losses), np.zeros_like(T)
+    for train, held in parts:
+        out[held] = scores[_first_near(table[:, train])][held]
+    return float(tried[_first_near(table)]), out
+
+
+def _first_near(losses: Floats) -> int:
+    """The first of several with losses (tried, n) within a standard error of the least."""
+    more = losses - losses[losses.mean(axis=1).argmin()]
+    near = more.mean(axis=1) <= more.std(axis=1) / np.sqrt(losses.shape[1])
+    return int(near.argmax())
