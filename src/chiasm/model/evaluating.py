@@ -56,7 +56,7 @@ def outcome_of(
 def stress_of(predictor: Predictor, seen: Seen, values: Sequence[Any], seed: int) -> Stress:
     """How the predictor's fusion holds out on harmed features of these rows."""
     known = _known(predictor, values)
-    features = {m: seen.features[m] for m in predictor.modalities if len(seen.features[m].row)}
+    features = {m: f for m, f in predictor.looked_at(seen.features).items() if len(f.row)}
     kept = [value if use else None for value, use in zip(values, known, strict=True)]
     return stress(predictor.target, predictor.fusion, features, kept, seed=seed)
 

@@ -41,7 +41,7 @@ class Case:
     @classmethod
     def of(cls, predictor: Predictor, seen: Seen) -> Case:
         """The case of one row, seen by a predictor."""
-        vectors = {m: f.means for m, f in seen.features.items() if len(f.row) and m in predictor.modalities}
+        vectors = {m: f.means for m, f in predictor.looked_at(seen.features).items() if len(f.row)}
         cells = {m: seen.described[m].values[0] for m in vectors if m in predictor.inputs.groups}
         case = cls(predictor, vectors, cells)
         if predictor.task.is_number:
@@ -152,7 +152,7 @@ def worth(predictor: Predictor, seen: Seen, others: Seen, gains: Mapping[str, Es
     """
     (said,) = predictor.predict(seen)
     case = Case.of(predictor, seen)
-    lacking = [m for m in predictor.modalities if m not in case.vectors]
+    lacking = [m for m in predictor.modalities if not len(seen.features[m].row)]
     theirs = {m: f for m, f in others.features.items() if m in case.vectors}
     whole = np.all([f.present for f in theirs.values()], axis=0)
     known = predictor.scores(theirs)

@@ -69,7 +69,7 @@ class Predictor:
     """Y = T(F(X)) of one target.
 
     name : of the fusion in use, or of the modality that is used alone.
-    alone : whether one modality is used alone: the others are then not looked at.
+    alone : whether one modality is used alone: the others are looked at only in rows that lack it.
     fusion : what predicts;  late : late fusion, whose heads are the single modalities.
     """
 
@@ -85,8 +85,17 @@ class Predictor:
 
     @property
     def modalities(self) -> list[str]:
-        """The modalities it looks at."""
-        return [self.name] if self.alone else sorted(self.fusion.widths_)
+        """The modalities it learned from."""
+        return sorted(self.fusion.widths_)
+
+    def looked_at(self, features: Mapping[str, Features]) -> dict[str, Features]:
+        """What it goes by: everything; or, where one modality is used alone, that one, and everything else
+        only in rows that lack it."""
+        known = {m: f for m, f in features.items() if m in self.fusion.widths_}
+        if not self.alone or self.name not in known:
+            return known
+        lacking = ~known[self.name].present
+        return {m: f if m == self.name else kept(f, lacking) for m, f in known.items()}
 
     def see(self, rows: Rows, cache: Cache | None = None, progress: Progress | None = None) -> Seen:
         """φ of rows."""
@@ -95,9 +104,8 @@ class Predictor:
 
     def scores(self, features: Mapping[str, Features], patterns: Sequence[str] | None = None) -> Floats:
         """(n, q) calibrated scores; NaN rows where there is nothing it looks at."""
-        own = {c: f for c, f in features.items() if c in self.modalities}
         names = pattern_names({c: f.present for c, f in features.items()}) if patterns is None else patterns
-        return self.calibration.transform(self.fusion.scores(own), names)
+        return self.calibration.transform(self.fusion.scores(self.looked_at(features)), names)
 
     def predict(self, seen: Seen) -> list[Prediction]:
         """One prediction a row; DataError names the rows that have nothing to go by."""
@@ -147,11 +155,13 @@ class Predictor:
         absent: list[list[str]] = [[] for _ in range(n)]
         broken: list[list[str]] = [[] for _ in range(n)]
         lost = {(b.row, b.column) for d in seen.described.values() for b in d.broken}
+        looked_at = {m: f.present for m, f in self.looked_at(seen.features).items()}
         for modality in sorted(seen.features):
             there = self._there(seen, modality)
+            going_by = looked_at.get(modality, np.zeros(n, bool))
             for column, present in there.items():
                 for i in range(n):
-                    if present[i] and modality in self.modalities:
+                    if present[i] and going_by[i]:
                         used[i].append(column)
                     elif not present[i]:
                         (broken if (i, column) in lost else absent)[i].append(column)
@@ -181,3 +191,9 @@ class Predictor:
             where=f"row {ids[first]}",
             hint=f"A row needs one of: {columns}.",
         )
+
+
+def kept(features: Features, rows: NDArray[np.bool_]) -> Features:
+    """The same rows, of which only some (n,) still have their items."""
+    use = rows[features.row]
+    return Features(features.values[use], features.row[use], features.item[use], features.n)
