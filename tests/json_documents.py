@@ -17,11 +17,17 @@ from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import TypedDict
 
 from chiasm.errors import Broken
+from chiasm.judge import stress
+from chiasm.judge.collect import Worth
+from chiasm.judge.explain import Explanation
 from chiasm.judge.scoreboard import Report
+from chiasm.model.predictor import Prediction
 from chiasm.model.query import Hit
 from chiasm.rows.inspect import Inspection
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "json.md"
+NAMES = {stress.Curve: "StressCurve"}
+"""Of types whose own name another has too."""
 BLOCK = r"(<!-- schema: {verb} -->\n```json\n)(.*?)(\n```)"
 
 
@@ -36,9 +42,10 @@ def as_json(kind: Any, null: bool = False) -> Any:
     """What a type becomes in JSON; with `null` a float may be null, which stands for NaN."""
     if is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        return record(kind.__name__, {f.name: as_json(hints[f.name], null) for f in fields(kind)})
+        name = NAMES.get(kind, kind.__name__)
+        return record(name, {f.name: as_json(hints[f.name], null) for f in fields(kind)})
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin is tuple:
+    if origin in (tuple, list):
         return list[as_json(inner[0], null)]  # type: ignore[misc]
     if origin is dict:
         return dict[str, as_json(inner[1], null)]  # type: ignore[misc]
@@ -48,6 +55,13 @@ def as_json(kind: Any, null: bool = False) -> Any:
 
 
 REPORT = as_json(Report, null=True)
+LABEL = str | bool | float
+PAIR = list[float | None]
+PREDICTION = typing.get_type_hints(Prediction) | {
+    "label": LABEL | list[LABEL],
+    "interval": PAIR | list[PAIR] | None,
+    "labels": tuple[LABEL, ...],
+}
 COUNT = record("Count", {"rows": int, "change": int})
 DOCUMENTS: dict[str, Any] = {
     "inspect": as_json(Inspection),
@@ -62,6 +76,23 @@ DOCUMENTS: dict[str, Any] = {
             "report": REPORT | None,
         },
     ),
+    "predict": record(
+        "Predict",
+        {
+            "predictions": list[
+                record(
+                    "Prediction",
+                    {"row": str} | {name: as_json(kind) for name, kind in PREDICTION.items()},
+                )
+            ]
+        },
+    ),
+    "explain": record(
+        "Explain",
+        {name: as_json(kind) for name, kind in typing.get_type_hints(Explanation).items()}
+        | {"label": LABEL | list[LABEL]},
+    ),
+    "collect": record("Collect", {"missing": list[as_json(Worth, null=True)]}),
     "evaluate": REPORT,
     "search": record(
         "Search",

@@ -46,8 +46,11 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 CALLS = [
     ("inspect", "birds.csv"),
-    ("fit", "birds.csv", "-o", "m", "--target", "species"),
-    ("evaluate", "m", "birds.csv"),
+    ("fit", "birds.csv", "-o", "m", "--target", "species", "--fuse", "late", "--folds", "2"),
+    ("predict", "m", "birds.csv"),
+    ("explain", "m", "birds.csv", "--row", "b002"),
+    ("collect", "m", "more.csv", "--row", "n1"),
+    ("evaluate", "m", "birds.csv", "--stress"),
     ("search", "m", "caption=a yellow bird", "photo=photos/b002.png", "-k", "3"),
     ("add", "m", "more.csv"),
     ("remove", "m", "n1"),
@@ -60,7 +63,8 @@ CALLS = [
 def test_every_verb_gives_a_document_of_its_schema(
     birds: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collection, "find_voices", list)  # without sound the demo is quick
+    monkeypatch.setattr(collection, "find_voices", list)  # without sound, and small, the demo is quick
+    monkeypatch.setattr(collection, "ROWS", 150)
     assert {verb for verb, *_ in CALLS} == set(DOCUMENTS)
     found: dict[str, Any] = {}
     for verb, *rest in CALLS:
@@ -74,10 +78,18 @@ def test_every_verb_gives_a_document_of_its_schema(
     assert found["add"]["change"] == 1 == -found["remove"]["change"]
     for hit in found["search"]["hits"]:
         assert sum(hit["shares"].values()) == pytest.approx(hit["score"], abs=1e-6)
+    assert len(found["predict"]["predictions"]) == 60
+    said = found["explain"]
+    assert said["base"] + sum(said["shares"].values()) == pytest.approx(said["score"], abs=1e-6)
+    assert {one["column"] for one in found["collect"]["missing"]} == {"photo", "clip"}
+    for report in (found["fit"]["report"], found["evaluate"]):
+        assert [one["target"] for one in report["outcomes"]] == ["species"]
+    assert found["fit"]["report"]["stresses"] == []
+    assert {one["kind"] for one in found["evaluate"]["stresses"][0]["curves"]} >= {"noise", "missing"}
 
 
 def test_the_schema_of_evaluate_is_that_of_a_report() -> None:
-    document = {"directions": [], "rows": 0, "relevance": "", "notes": []}
+    document = {"directions": [], "rows": 0, "relevance": "", "notes": [], "outcomes": [], "stresses": []}
     check("evaluate", document)
     assert Report.from_json(document).to_json() == document
 

@@ -83,14 +83,14 @@ def schema(rows: Rows, *, quiet: bool) -> None:
 
 
 def inspection(found: Inspection) -> None:
-    """What is present, absent, broken, zero and repeated in every column."""
-    head = ("column", "read as", "because", "present", "absent", "broken", "zero", "repeated")
+    """What is present, absent, broken, zero, bridged and repeated in every column."""
+    head = ("column", "read as", "because", "present", "absent", "broken", "zero", "bridged", "repeated")
     lines = [
         (
             c.column,
             c.modality,
             c.why,
-            *(f"{v:,}" for v in (c.present, c.absent, len(c.broken), c.zero, c.duplicates)),
+            *(f"{v:,}" for v in (c.present, c.absent, len(c.broken), c.zero, c.bridged, c.duplicates)),
         )
         for c in found.columns
     ]
@@ -150,11 +150,13 @@ def report(found: Report) -> None:
 def predictions(
     said: Mapping[str, Sequence[Prediction]], rows: Rows, *, as_json: bool, path: Path | None
 ) -> None:
-    """What rows are predicted to be."""
+    """What rows are predicted to be; in JSON the ends of an interval that has none are null."""
+    from chiasm.judge.outcome import jsonable
+
     if as_json:
         document({
             "predictions": [
-                {"row": name, **one.to_json()}
+                {"row": name, **jsonable(one.to_json())}
                 for found in said.values() for name, one in zip(rows.ids, found, strict=True)
             ]
         })  # fmt: skip
@@ -196,8 +198,10 @@ def explanation(said: Explanation, *, as_json: bool, path: Path | None) -> None:
 
 def worth(found: Sequence[Worth], *, as_json: bool) -> None:
     """What is worth collecting."""
+    from chiasm.judge.outcome import jsonable
+
     if as_json:
-        document({"missing": [one.to_json() for one in found]})
+        document({"missing": [jsonable(one.to_json()) for one in found]})
         return
     for one in found:
         line(one.verdict)
