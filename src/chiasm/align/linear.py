@@ -240,9 +240,19 @@ def _many_blocks(
         for b in columns[i + 1 :]:
             block = whitened(moments.covariance(a, b), factors[a], factors[b])
             core[spans[a], spans[b]], core[spans[b], spans[a]] = block, block.T
-    values, vectors = leading_eigen(core, min(dim, sum(widths) - max(widths)))
+    # Few rows leave most directions without any correlation: those are dropped first.
+    range_ = linalg.block_diag(*(_range(core[spans[c]]) for c in columns))
+    count = min(dim, sum(widths) - max(widths), range_.shape[1])
+    values, vectors = leading_eigen(range_.T @ core @ range_, count)
+    vectors = range_ @ vectors
     vectors = vectors * fix_signs(vectors) * np.sqrt(len(columns))
     return {c: vectors[spans[c]] for c in columns}, np.clip(values / (len(columns) - 1), 0, 1)
+
+
+def _range(rows: Matrix) -> Matrix:
+    """(d, r) orthonormal directions in which rows (d, others) are more than rounding; at least one."""
+    squares, vectors = leading_eigen(rows @ rows.T, len(rows))
+    return vectors[:, : max(int((squares > 1e-12 * squares[0]).sum()), 1)]
 
 
 def _reference(moments: Moments, columns: list[str], target: str | None) -> str:
