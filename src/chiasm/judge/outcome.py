@@ -209,7 +209,7 @@ def render(outcome: Outcome) -> Table:
     main, *others = outcome.measures[: SHOWN + 1]
     table = Table(
         title=Text(f"{outcome.target}: {outcome.rows:,} rows, 95 % intervals"),
-        caption=Text("\n".join(outcome.verdicts)),
+        caption=Text("\n".join([*outcome.verdicts, *_trust(outcome)])),
         caption_justify="left",
         box=box.SIMPLE,
         padding=(0, 1, 0, 0),
@@ -227,10 +227,25 @@ def render(outcome: Outcome) -> Table:
         cells = _cells(line.rows, line.measures[main.name], gain, main.share)
         table.add_row(Text(labelled(line, outcome.chosen), style), *cells, *rest)
     table.add_section()
-    for given in outcome.patterns:
+    for given in (one for one in outcome.patterns if len(one.columns) > 1):
         name = Text(f"given {' + '.join(given.columns)}\n  beside {given.best}")
         table.add_row(name, *_cells(given.rows, given.fused, given.gain, main.share))
     return table
+
+
+def _trust(outcome: Outcome) -> list[str]:
+    """How far probabilities, sets and intervals can be trusted."""
+    chosen = next((line for line in outcome.lines if line.name == outcome.chosen), None)
+    error = None if chosen is None else chosen.measures.get("ece")
+    said = []
+    if error is not None and math.isfinite(error.value):
+        said.append(f"Probabilities are off by {shown(error.value, True)} points on average.")
+    for one in outcome.coverage:
+        held, stated = shown(one.measured.value, True), shown(one.stated, True)
+        said.append(
+            f"Sets or intervals for {stated} % of the rows hold the truth in {held} %."
+        )
+    return said
 
 
 def labelled(line: Line, chosen: str) -> str:

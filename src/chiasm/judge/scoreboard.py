@@ -153,7 +153,7 @@ def render(report: Report) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    title = f"Scoreboard, {report.rows:,} rows, 95 % intervals"
+    title = f"Search, {report.rows:,} rows, 95 % intervals"
     notes = Text("\n".join([f"Right is: {report.relevance}.", *report.notes]))
     table = Table(title=title, caption=notes, caption_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("query → answer", min_width=12)

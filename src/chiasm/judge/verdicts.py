@@ -9,6 +9,8 @@ from chiasm.judge.outcome import Coverage, Gain, Outcome, Pattern, interval, sho
 
 NEARLY = 0.9
 """A modality that this share of the rows has could answer alone."""
+LIKELY = 1 / 3
+"""A gain of more than this share of its interval's upper end is not told from zero, but is likelier one."""
 SELDOM = 5
 """Classes with fewer rows than this are named."""
 LISTED = 5
@@ -46,8 +48,13 @@ def _fusion(outcome: Outcome) -> list[str]:
     rival = min(able, key=_nearest, default=None)
     said = []
     if rival is not None and not rival.gain.low > 0:
-        worse = "is worse than its best modality" if rival.gain.high < 0 else "did not help"
-        said.append(f"Fusion {worse}: use {rival.name} alone{_by(outcome, rival.gain)}.")
+        by = f"{rival.name} alone{_by(outcome, rival.gain)}"
+        if rival.gain.high < 0:
+            said.append(f"Fusion is worse than its best modality: use {by}.")
+        else:
+            likely = rival.gain.value > LIKELY * rival.gain.high
+            word = "It is not shown that fusion helps over" if likely else "Fusion did not help: use"
+            said.append(f"{word} {by}.")
     said += [
         f"Where {one.name} is there it is better alone{_by(outcome, one.gain)}."
         for one in outcome.gains
@@ -57,9 +64,13 @@ def _fusion(outcome: Outcome) -> list[str]:
         most = max(outcome.gains, key=lambda one: one.rows)
         counts = f"{most.name} alone can answer {most.rows:,} of {outcome.rows:,} rows"
         said.append(f"No modality is in all rows: {counts}, fusion {outcome.rows - outcome.unanswered:,}.")
-    if all(one.gain.low > 0 for one in outcome.gains):
+    ties = [one for one in outcome.gains if not one.gain.low > 0]
+    if not ties:
         closest = min(outcome.gains, key=_nearest)
         said.append(f"Fusion helps: closest is {closest.name} alone{_by(outcome, closest.gain)}.")
+    elif not said:
+        names = ", ".join(f"{one.name} alone ({_counted(one.rows)})" for one in ties)
+        said.append(f"Fusion helps; where it is there, it cannot be told from {names}.")
     return said
 
 

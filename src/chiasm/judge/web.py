@@ -43,7 +43,7 @@ def _section(one: Outcome, stresses: Sequence[Stress]) -> str:
     kind = kinds.get(one.kind, f"{one.outputs:,} numbers")
     main = one.measures[0]
     parts = [
-        f"<h2>{name(one.target)}</h2><p>{kind}, judged on {one.rows:,} rows that were not learned from. "
+        f"<h2>{name(one.target)}</h2><p>{kind}, judged on {one.rows:,} rows. "
         "Intervals are 95 % bootstrap intervals; gains are paired, row by row, positive where better.</p>",
         _said(one.verdicts),
         f"<h3>Predictors</h3>{_predictors(one)}",

@@ -22,8 +22,8 @@ from chiasm.judge.outcome import Outcome
 from chiasm.judge.predictions import Sets, judge_target, patterns_of
 from chiasm.model.choice import chosen
 from chiasm.model.inputs import Inputs
-from chiasm.model.leaks import giveaways
 from chiasm.model.predictor import Predictor
+from chiasm.model.remarks import giveaways, left_out, read_as, repeated
 from chiasm.model.trial import FEW, Lesson, Trial, finite, parted, run, teach_all
 from chiasm.rows.rows import Rows
 
@@ -76,7 +76,8 @@ def learn(
     _check_enough(target, use, described)
     known = rows[use]
     task = _task([values[i] for i in use.tolist()], target, settings)
-    notes = _left_out(target, len(rows) - len(use)) + _read_as(target, task, values, settings)
+    notes = left_out(target, len(rows) - len(use)) + read_as(target, task, settings.kinds or {})
+    notes += repeated(known, target) if settings.by is None and settings.time is None else []
     notes += giveaways(known, target, [values[i] for i in use.tolist()], inputs.columns)
     groups = None if settings.by is None else _groups(known, settings.by)
     lesson = Lesson(
@@ -141,23 +142,6 @@ def _task(values: Sequence[Any], target: str, settings: Settings) -> Task:
             hint="Is it a name or a free text? Numbers are read with --as COL=number.",
         )
     return task
-
-
-def _left_out(target: str, count: int) -> list[str]:
-    if not count:
-        return []
-    rows = "1 row" if count == 1 else f"{count:,} rows"
-    return [f"Target {target!r}: {rows} without a usable value left out."]
-
-
-def _read_as(target: str, task: Task, values: Sequence[Any], settings: Settings) -> list[str]:
-    whole = all(isinstance(value, int | float) for value in task.classes)
-    if task.kind == "classes" and whole and target not in (settings.kinds or {}):
-        return [
-            f"Target {target!r}: its {len(task.classes)} whole numbers are taken for classes; "
-            f"--task {target}=number (or =order) reads them otherwise."
-        ]
-    return []
 
 
 def _weights(task: Task, values: Sequence[Any]) -> Floats | None:

@@ -23,6 +23,7 @@ SAMPLE = 1000  # cells looked at for their words and suffixes
 PEEK = 50  # cells whose bytes or files are looked at
 SHORT = 3  # words that a category has at most
 DATED = 0.95  # share of the strings of a column of dates that are dates
+CODE, REPEATED = 5, 3  # digits of a code, times it is there on average
 # Scripts written without spaces: Japanese, Chinese, Thai, Lao, Burmese, Khmer; two signs count as a word.
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 
@@ -266,9 +267,12 @@ def _guess_json(values: list[str], base: str) -> Guess | None:
 
 
 def _reads_as_numbers(texts: pa.ChunkedArray) -> bool:
-    """All numbers, none written with a leading zero: such codes are no quantities."""
+    """All numbers that are quantities: none with a leading zero, not post codes, digits of one length."""
+    length = len(texts[0].as_py())
+    alike = pc.match_substring_regex(texts, f"^[0-9]{{{max(length, CODE)}}}$")
+    repeated = REPEATED * pc.count_distinct(texts).as_py() <= len(texts)
     codes = pc.match_substring_regex(texts, r"^[-+]?0[0-9]")
-    if pc.any(codes).as_py():
+    if pc.any(codes).as_py() or (repeated and pc.all(alike).as_py()):
         return False
     parsed = columns.parse_numbers(texts)
     return parsed is not None and parsed.null_count < len(parsed)

@@ -1,19 +1,22 @@
-"""Columns that give the target away: as good as copies of it, which no new row will have."""
+"""What is to be said of a target before it is learned: gaps, how it is read, shared names, giveaways."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from chiasm.heads.task import Task
 from chiasm.rows.rows import Rows
 
 SAME = 0.999
 """The share of rows, or the correlation, from which a column is taken for a copy of the target."""
 LEAST = 20
 """With fewer rows in common than this nothing is said."""
+SHARED = 0.9
+"""Names fewer than this share of the rows that have one are names that rows share."""
 
 
 def giveaways(rows: Rows, target: str, values: Sequence[Any], columns: Sequence[str]) -> list[str]:
@@ -44,5 +47,36 @@ def _tells(pairs: Sequence[tuple[Any, Any]]) -> bool:
     # a value that is there once tells nothing: any column of names would
     several = [some for some in by_value.values() if len(some) > 1]
     rows = sum(map(len, several))
-    right = sum(max(some.count(b) for b in set(some)) for some in several)
+    right = sum(Counter(some).most_common(1)[0][1] for some in several)
     return rows >= 0.9 * len(pairs) and right >= SAME * rows and len({b for _, b in pairs}) > 1
+
+
+def left_out(target: str, count: int) -> list[str]:
+    if not count:
+        return []
+    rows = "1 row" if count == 1 else f"{count:,} rows"
+    return [f"Target {target!r}: {rows} without a usable value left out."]
+
+
+def repeated(rows: Rows, target: str) -> list[str]:
+    """A word on columns of names that several rows share, which may belong together."""
+    found = []
+    for column in rows.schema.of("name"):
+        names = [value for value in rows.values(column) if isinstance(value, str)]
+        count = len(set(names))
+        if 1 < count <= SHARED * len(names):
+            found.append(
+                f"Column {column!r} has {count:,} names in {len(names):,} rows: if rows of one name belong "
+                f"together, --by {column} keeps them on one side; else {target!r} looks easier than it is."
+            )
+    return found
+
+
+def read_as(target: str, task: Task, stated: Mapping[str, str]) -> list[str]:
+    whole = all(isinstance(value, int | float) for value in task.classes)
+    if task.kind == "classes" and whole and target not in stated:
+        return [
+            f"Target {target!r}: its {len(task.classes)} whole numbers are taken for classes; "
+            f"--task {target}=number (or =order) reads them otherwise."
+        ]
+    return []
