@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -232,26 +233,32 @@ def _two_blocks(
 def _many_blocks(
     moments: Moments, columns: list[str], factors: dict[str, Matrix], dim: int
 ) -> tuple[dict[str, Matrix], Matrix]:
-    widths = [moments.width(c) for c in columns]
-    edges = np.cumsum([0, *widths])
+    blocks = {
+        (a, b): whitened(moments.covariance(a, b), factors[a], factors[b])
+        for a, b in combinations(columns, 2)
+    }
+    # Few rows leave most directions without any correlation: those are dropped first.
+    axes = {
+        c: _correlated([W if a == c else W.T for (a, b), W in blocks.items() if c in (a, b)]) for c in columns
+    }
+    edges = np.cumsum([0, *(axes[c].shape[1] for c in columns)])
     spans = {c: slice(edges[i], edges[i + 1]) for i, c in enumerate(columns)}
     core = np.zeros((edges[-1], edges[-1]))
-    for i, a in enumerate(columns):
-        for b in columns[i + 1 :]:
-            block = whitened(moments.covariance(a, b), factors[a], factors[b])
-            core[spans[a], spans[b]], core[spans[b], spans[a]] = block, block.T
-    # Few rows leave most directions without any correlation: those are dropped first.
-    range_ = linalg.block_diag(*(_range(core[spans[c]]) for c in columns))
-    count = min(dim, sum(widths) - max(widths), range_.shape[1])
-    values, vectors = leading_eigen(range_.T @ core @ range_, count)
-    vectors = range_ @ vectors
-    vectors = vectors * fix_signs(vectors) * np.sqrt(len(columns))
-    return {c: vectors[spans[c]] for c in columns}, np.clip(values / (len(columns) - 1), 0, 1)
+    for (a, b), block in blocks.items():
+        small = axes[a].T @ block @ axes[b]
+        core[spans[a], spans[b]], core[spans[b], spans[a]] = small, small.T
+    widths = [moments.width(c) for c in columns]
+    values, vectors = leading_eigen(core, min(dim, sum(widths) - max(widths), len(core)))
+    found = np.vstack([axes[c] @ vectors[spans[c]] for c in columns])
+    found *= fix_signs(found) * np.sqrt(len(columns))
+    parts = np.split(found, np.cumsum(widths)[:-1])
+    return dict(zip(columns, parts, strict=True)), np.clip(values / (len(columns) - 1), 0, 1)
 
 
-def _range(rows: Matrix) -> Matrix:
-    """(d, r) orthonormal directions in which rows (d, others) are more than rounding; at least one."""
-    squares, vectors = leading_eigen(rows @ rows.T, len(rows))
+def _correlated(blocks: list[Matrix]) -> Matrix:
+    """(d, r) orthonormal directions in which blocks (d, others) are more than rounding; at least one."""
+    side_by_side = np.hstack(blocks)
+    squares, vectors = leading_eigen(side_by_side @ side_by_side.T, len(side_by_side))
     return vectors[:, : max(int((squares > 1e-12 * squares[0]).sum()), 1)]
 
 
