@@ -85,6 +85,41 @@ def test_a_random_number_is_quietened_and_a_right_one_left() -> None:
     assert Calibration().fit(y + 0.01 * rng.normal(size=y.shape), y, task).form_ == "none"
 
 
+def test_a_row_of_weight_two_is_two_rows() -> None:
+    logits, y = classes(600)
+    twice = np.r_[np.arange(600), np.arange(200)]
+    weights = np.r_[np.full(200, 2.0), np.ones(400)]
+    weighted = Calibration().fit(logits - [1.0, 0.0, 0.0], y, CLASSES, weights=weights)
+    copied = Calibration().fit((logits - [1.0, 0.0, 0.0])[twice], y[twice], CLASSES, groups=twice)
+    assert weighted.form_ == copied.form_ == "slope and bias"
+    assert np.allclose(weighted.bias_, copied.bias_, atol=0.05)
+    assert np.allclose(weighted.slope_, copied.slope_, atol=0.05)
+
+
+def test_balanced_scores_stay_balanced_under_their_weights() -> None:
+    """Scores learned with balanced weights: calibrated without them, the rare class would be rare again."""
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(4000) < 0.05, 1, 0)
+    task = Task("classes", ("common", "rare"))
+    signal = 2 * y - 1 + rng.normal(size=4000)
+    scores = np.column_stack([-signal, signal])  # the log odds were both classes equally frequent
+    weights = np.where(y == 1, 0.5 / y.mean(), 0.5 / (1 - y.mean()))
+    plain, kept = (Calibration().fit(scores, y, task, weights=w) for w in (None, weights))
+    recall = [(m.transform(scores)[y == 1].argmax(axis=1) == 1).mean() for m in (plain, kept)]
+    assert recall[0] < 0.6
+    assert recall[1] > 0.8
+
+
+@pytest.mark.parametrize("kind", ["number", "classes"])
+def test_rows_of_no_weight_teach_nothing(kind: str) -> None:
+    logits, y = classes(400)
+    task = CLASSES if kind == "classes" else Task("number", (), (0.0,), (1.0,))
+    scores, truth = (3 * logits, y) if kind == "classes" else (3 * logits[:, :1], logits[:, :1])
+    weights = np.r_[np.ones(300), np.zeros(100)]
+    found = Calibration().fit(scores, truth, task, weights=weights)
+    assert np.array_equal(found.slope_, Calibration().fit(scores[:300], truth[:300], task).slope_)
+
+
 def test_empty_rows_teach_nothing_and_stay_empty(tmp_path: Path) -> None:
     logits, y = classes(400)
     holes = np.concatenate([3 * logits, np.full((50, 3), np.nan)])
@@ -101,5 +136,7 @@ def test_few_rows_and_bad_shapes() -> None:
     assert Calibration().fit(9 * logits, y, CLASSES).form_ == "none"
     with pytest.raises(ShapeError, match="expected a pattern a row, 5, got 1"):
         Calibration().fit(logits, y, CLASSES, ["text"])
+    with pytest.raises(ShapeError, match="expected a weight a row, 5"):
+        Calibration().fit(logits, y, CLASSES, weights=np.ones(3))
     with pytest.raises(NotFitted):
         Calibration().transform(logits)

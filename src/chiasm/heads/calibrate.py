@@ -57,17 +57,20 @@ class Calibration(Estimator):
         task: Task,
         patterns: Sequence[str] | None = None,
         groups: NDArray[np.int64] | None = None,
+        weights: Floats | None = None,
     ) -> Self:
         """Learn from scores (n, q) of rows their maker did not learn from, and coded targets; NaN rows are
         left out.
 
         patterns : (n,) the name of the columns each row has.  groups : (n,) rows kept together when choosing.
+        weights : (n,) what a row counts for, those its maker learned with; only their proportions matter.
         """
         self.forget()
         scores = np.asarray(check_matrix(scores, "scores", task.outputs), np.float64)
-        use = np.flatnonzero(np.isfinite(scores).all(axis=1))
+        own = _weights(weights, len(scores))
+        use = np.flatnonzero(np.isfinite(scores).all(axis=1) & (own > 0))
         names = _names(patterns, len(scores))
-        part = _Rows(task, scores[use], np.asarray(y)[use], [names[i] for i in use.tolist()])
+        part = _Rows(task, scores[use], np.asarray(y)[use], [names[i] for i in use.tolist()], own[use])
         self.form_ = _chosen(part, None if groups is None else np.asarray(groups)[use], self.seed)
         self.slope_, self.bias_, self.patterns_ = _fitted(part, self.form_)
         self.task_ = task.to_json()
@@ -89,19 +92,27 @@ class Calibration(Estimator):
 class _Rows:
     """Rows to learn from, and what scores cost on them."""
 
-    def __init__(self, task: Task, scores: Floats, y: NDArray[Any], names: Sequence[str]) -> None:
-        self.task, self.scores, self.y, self.names = task, scores, y, list(names)
+    def __init__(
+        self, task: Task, scores: Floats, y: NDArray[Any], names: Sequence[str], weights: Floats
+    ) -> None:
+        self.task, self.scores, self.y, self.names, self.weights = task, scores, y, list(names), weights
         self.patterns = sorted(set(names))
         place = {name: i for i, name in enumerate(self.patterns)}
         self.pattern = np.array([place[name] for name in names], np.int64)
         # a squared error counts in units of the error there is, as a log likelihood does
-        self.unit = max(float(task.losses(scores, y).mean()), 1e-12) if task.is_number and len(y) else 1.0
+        error = float(np.average(self.losses(scores), weights=weights)) if len(y) else 1.0
+        self.unit = max(error, 1e-12) if task.is_number else 1.0
 
     def take(self, rows: Ints) -> _Rows:
-        return _Rows(self.task, self.scores[rows], self.y[rows], [self.names[i] for i in rows.tolist()])
+        names = [self.names[i] for i in rows.tolist()]
+        return _Rows(self.task, self.scores[rows], self.y[rows], names, self.weights[rows])
+
+    def losses(self, scores: Floats) -> Floats:
+        """(n,) what each row costs, unweighted."""
+        return self.task.losses(scores, self.y)
 
     def gradient(self, scores: Floats) -> Floats:
-        """(n, q) of the summed losses by the scores."""
+        """(n, q) of the losses by the scores, unweighted."""
         if self.task.is_number:
             return np.asarray(2 * (scores - self.y) / scores.shape[1])
         if self.task.kind == "labels":
@@ -116,13 +127,13 @@ def _chosen(part: _Rows, groups: Ints | None, seed: int) -> str:
     if n < 2 * FOLDS:
         return best
     fold = folds(part.y, groups, FOLDS, seed)
-    losses = part.task.losses(part.scores, part.y)
+    losses = part.losses(part.scores)
     for form in others:
         other = losses.copy()
         for learned, held in held_out(fold):
             found, rest = _fitted(part.take(learned), form), part.take(held)
-            other[held] = part.task.losses(_mapped(rest, *found), rest.y)
-        if _gains(losses - other, np.arange(n) if groups is None else groups):
+            other[held] = rest.losses(_mapped(rest, *found))
+        if _gains(part.weights * (losses - other), np.arange(n) if groups is None else groups):
             best, losses = form, other
     return best
 
@@ -135,12 +146,13 @@ def _gains(gain: Floats, groups: Ints) -> bool:
 
 
 def _fitted(part: _Rows, form: str) -> tuple[Floats, Floats, dict[str, float]]:
-    """(slopes (q,), biases (q,), {pattern: slope}) of the least summed loss, drawn to 0 by `SPREAD`."""
+    """(slopes (q,), biases (q,), {pattern: slope}) of the least weighted loss, drawn to 0 by `SPREAD`."""
     q, shared = part.task.outputs, part.task.kind in ("classes", "order")
     sizes = {"slope": 1 if shared else q, "bias": q, "patterns": len(part.patterns)}
     sizes = {name: size if name in FORMS[form] else 0 for name, size in sizes.items()}
     cuts = np.cumsum(list(sizes.values()))[:-1]
     penalty = np.repeat([SPREAD[name] ** -2 for name in sizes], list(sizes.values()))
+    share = part.weights / part.unit
 
     def read(flat: Floats) -> tuple[Floats, Floats, dict[str, float]]:
         slope, bias, own = (p if len(p) else np.zeros(1) for p in np.split(flat, cuts))
@@ -148,13 +160,13 @@ def _fitted(part: _Rows, form: str) -> tuple[Floats, Floats, dict[str, float]]:
 
     def objective(flat: Floats) -> tuple[float, Floats]:
         found = _mapped(part, *read(flat))
-        pull = part.gradient(found) / part.unit
+        pull = part.gradient(found) * share[:, None]
         stretch = pull * (found - read(flat)[1])  # by the logarithm of the slope
         slopes = np.atleast_1d(stretch.sum(axis=None if shared else 0))
         own = np.bincount(part.pattern, stretch.sum(axis=1), minlength=len(part.patterns))
         each = zip((slopes, pull.sum(axis=0), own), sizes.values(), strict=True)
         gradient = np.concatenate([g[:size] for g, size in each]) + penalty * flat
-        loss = part.task.losses(found, part.y).sum() / part.unit + 0.5 * penalty @ flat**2
+        loss = share @ part.losses(found) + 0.5 * penalty @ flat**2
         return float(loss), gradient
 
     start = np.zeros(len(penalty))
@@ -172,3 +184,13 @@ def _names(patterns: Sequence[str] | None, n: int) -> list[str]:
     if patterns is not None and len(patterns) != n:
         raise ShapeError(f"expected a pattern a row, {n}, got {len(patterns)}", where="patterns")
     return [""] * n if patterns is None else list(patterns)
+
+
+def _weights(weights: Floats | None, n: int) -> Floats:
+    """(n,) in units of a row: they sum to the number of equal rows that would say as much (Kish 1965)."""
+    if weights is None:
+        return np.ones(n)
+    if np.shape(weights) != (n,):
+        raise ShapeError(f"expected a weight a row, {n}, got {np.shape(weights)}", where="weights")
+    own = np.asarray(weights, np.float64)
+    return np.asarray(own * own.sum() / max(float(np.square(own).sum()), 1e-300))
