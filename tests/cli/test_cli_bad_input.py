@@ -89,7 +89,7 @@ def test_broken_cells_are_named_and_the_rest_is_kept(table: Path, tmp_path: Path
         assert len(columns[column]["broken"]) == len(named), columns[column]["broken"]
     assert columns["clip"]["zero"] == 1
 
-    fitted = run("fit", table, "-o", tmp_path / "m", "--target", "species")
+    fitted = run("fit", table, "-o", tmp_path / "m", "--target", "species", "--fuse", "none")
     assert fitted.code == 0, fitted.err
     assert "Traceback" not in fitted.err
     lines = broken_lines(fitted.err)

@@ -27,13 +27,13 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(table: Path) -> Path:
-    return chiasm.fit(table, target="species").save(table.parent / "birds.chiasm")
+    return chiasm.fit(table, target="species", fuse="none").save(table.parent / "birds.chiasm")
 
 
 def test_a_walk_through_the_verbs_in_json(table: Path, tmp_path: Path) -> None:
     path = tmp_path / "m"
     assert run("inspect", table, "--json").json["rows"] == 60
-    fitted = run("fit", table, "-o", path, "--target", "species", "--copy-media", "--json")
+    fitted = run("fit", table, "-o", path, "--target", "species", "--fuse", "none", "--copy-media", "--json")
     assert fitted.json["columns"] == ["caption", "clip", "photo"]
     assert "photo: image" in fitted.err
     hits = run("search", path, QUERY, "--find", "photo", "-k", 3, "--json")
@@ -56,14 +56,14 @@ def test_a_walk_through_the_verbs_in_json(table: Path, tmp_path: Path) -> None:
 def test_the_same_walk_in_words(table: Path, tmp_path: Path) -> None:
     path = tmp_path / "m"
     assert "paths ending in .png" in run("inspect", table).out
-    out = run("fit", table, "-o", path, "--target", "species").out
-    assert "Scoreboard" in out
+    out = run("fit", table, "-o", path, "--target", "species", "--fuse", "none").out
+    assert "Search, " in out
     assert f"60 rows indexed in {path}" in out
     out = run("search", path, QUERY, "--like", "b002", "--where", 'site != "marsh"').out
     assert "5 hits" in out
     assert "like b002" in out
     assert run("search", path, QUERY, "-k", "1").out.startswith("1 hit ")
-    assert "Scoreboard" in run("evaluate", path, table).out
+    assert "Search, " in run("evaluate", path, table).out
     assert run("remove", path, "b001").out == "59 rows indexed (-1)\n"
     assert run("--version").out == f"chiasm {chiasm.__version__}\n"
 
