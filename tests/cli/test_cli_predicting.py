@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -74,8 +73,7 @@ def test_predictions_in_words(model: Path, table: Path) -> None:
     ran = run("predict", model, table)
     assert ran.code == 0
     assert "40 predictions" in ran.out
-    assert "b019" in ran.out
-    assert "b020" not in ran.out
+    assert ("b019" in ran.out, "b020" in ran.out) == (True, False)
     assert ran.err == "20 more; -o FILE.csv writes all\n"
     few = run("predict", model, table, "--where", 'site == "marsh" and species == "crow"')
     assert "3 predictions" in few.out
@@ -83,9 +81,9 @@ def test_predictions_in_words(model: Path, table: Path) -> None:
 
 
 def test_predictions_in_json_say_what_each_row_went_by(model: Path, table: Path) -> None:
-    ran = run("predict", model, table.parent / "new.csv", "--json")
-    check("predict", ran.json)
-    blurred, numbers = ran.json["predictions"]
+    found = run("predict", model, table.parent / "new.csv", "--json").json
+    check("predict", found)
+    blurred, numbers = found["predictions"]
     assert (blurred["row"], blurred["label"]) == ("blurred", "canary")
     assert (blurred["absent"], blurred["broken"]) == ([], ["photo"])
     assert numbers["used"] == ["weight", "wing"]
@@ -121,7 +119,6 @@ def test_the_shares_of_a_row_add_up(model: Path, table: Path, tmp_path: Path) ->
     ran = run("explain", model, table, "--row", "b002", "--html", page)
     assert ran.out.startswith("species: canary")
     assert "knowing nothing" in ran.out
-    assert "together" in ran.out
     assert ran.out.endswith(f"drawn in {page}\n")
     assert "<svg" in page.read_text("utf-8") or "<img" in page.read_text("utf-8")
 
@@ -298,6 +295,6 @@ def test_a_model_without_a_target_says_so(table: Path, tmp_path: Path) -> None:
     path = chiasm.fit(table, target="species", fuse="none").save(tmp_path / "m")
     for verb, *more in (["predict"], ["explain", "--row", "b001"], ["collect", "--row", "b001"]):
         said(run(verb, path, table, *more), 2, "without a target", "--target COL")
-    report = run("evaluate", path, table, "--html", tmp_path / "r.html", "--json")
-    assert report.json["outcomes"] == []
-    assert json.loads(report.out)["directions"]
+    report = run("evaluate", path, table, "--html", tmp_path / "r.html", "--json").json
+    assert report["directions"]
+    assert report["outcomes"] == []
