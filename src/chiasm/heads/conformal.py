@@ -31,12 +31,14 @@ class Conformal(Estimator):
     columns with 50 rows has its own threshold (Mondrian); smaller ones share one.
 
     Guaranteed, for rows exchangeable with those learned from: coverage on average over the rows of a
-    pattern if the scores came from one model that saw none of them. Of cross-validation with a final model
-    on all rows it holds as far as the final model errs no more than the folds' models did; the sets of
-    Barber et al. (2021), which keep every fold's model, are safe at 1 - 2 (1 - coverage) without that. With
-    `groups`, groups are exchangeable and coverage is that of a random row of a new group (Lee et al. 2023).
+    pattern if the scores came from one model that saw none of them; of numbers with several outputs nearly
+    so, since what is usual is learned from the same rows. Of cross-validation with a final model on all rows
+    it holds as far as the final model errs no more than the folds' models did; the sets of Barber et al.
+    (2021), which keep every fold's model, are safe at 1 - 2 (1 - coverage) without that. With `groups`,
+    groups are exchangeable and coverage is that of a random row of a new group (Lee et al. 2023).
 
-    coverage : between 0 and 1.  most : a prediction abstains where its set is empty or holds more classes.
+    coverage : between 0 and 1.  most : a prediction abstains where its set holds more classes; no
+        set is empty, since the likeliest class is always open.
 
     Attributes
     ----------
@@ -109,13 +111,13 @@ class Conformal(Estimator):
         return np.asarray(self.sets(scores, patterns)[np.arange(len(y)), y], bool)
 
     def abstains(self, scores: Floats, patterns: Sequence[str] | None = None) -> Mask:
-        """(n,) where the set is empty or holds more than `most` classes, or nothing is known of the row.
+        """(n,) where the set holds more than `most` classes, or nothing is known of the row.
         Labels and numbers never abstain otherwise: their sets and widths say what is open."""
         nothing = ~np.isfinite(scores).all(axis=1)
         if self._task().kind not in ("classes", "order"):
             return np.asarray(nothing)
         size = self.sets(scores, patterns).sum(axis=1)
-        return np.asarray(nothing | (size == 0) | (size > self.most))
+        return np.asarray(nothing | (size > self.most))
 
     def _task(self) -> Task:
         self.require_fitted("thresholds_")
