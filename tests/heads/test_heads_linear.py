@@ -9,7 +9,7 @@ import pytest
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from chiasm.heads.folds import folds, held_out
+from chiasm.heads.folds import folds, held_out, several
 from chiasm.heads.forest import Forest
 from chiasm.heads.head import Head
 from chiasm.heads.kernel import Kernel
@@ -32,7 +32,7 @@ def test_held_out_scores_are_those_of_refitted_ridges(values: np.ndarray) -> Non
     centred = values.astype(np.float64) - values.mean(axis=0)
     basis, _ = principal(centred, np.ones(len(values)))
     fold = folds(y[:40], None, 4)
-    found = basis.held_out(y[:40], 0.1, fold)
+    found = next(basis.held_out(y[:40], [0.1], fold))
     for train, held in held_out(fold):
         slow = Ridge(alpha=0.1 * basis.top).fit(values[train], y[:40][train])
         np.testing.assert_allclose(found[held, 0], np.ravel(slow.predict(values[held])), atol=1e-4)
@@ -88,3 +88,42 @@ def test_folds_keep_groups_and_spread_classes() -> None:
     assert all(len(set(fold[groups == g])) == 1 for g in range(40))
     share = [np.bincount(k[folds(k, None, 5) == f], minlength=3) for f in range(5)]
     assert np.ptp(share, axis=0).max() <= 2
+
+
+@pytest.mark.parametrize("head", [Linear(), Kernel(), Forest(trees=20)])
+@pytest.mark.parametrize(("task", "target"), [(NUMBER, y), (CLASSES, k)])
+def test_a_single_group_is_held_out_row_by_row(head: Head, task: Task, target: Any) -> None:
+    """One site of two is left to learn from: penalty and held-out scores are those of rows without groups."""
+    one = np.zeros(80, np.int64)
+    assert not several(one)
+    assert np.array_equal(folds(target, one, 5), folds(target, None, 5))
+    grouped, plain = (head.fit(Z, target, task, groups=g).scores(Z) for g in (one, None))
+    assert np.array_equal(grouped, plain)
+
+
+@pytest.mark.parametrize("head", [Linear(), Kernel(), Forest(trees=20)])
+@pytest.mark.parametrize(("task", "target"), [(NUMBER, y + 3), (CLASSES, np.minimum(k, 1))])
+def test_rows_that_no_fold_can_teach_get_the_prior(head: Head, task: Task, target: Any) -> None:
+    found = head.cross_fit(Z, target, task, np.zeros(80, np.int64))
+    np.testing.assert_allclose(found, np.tile(task.prior(target), (80, 1)))
+
+
+def test_every_penalty_of_folds_is_that_of_the_fold_alone() -> None:
+    """One Gram a fold, scaled for each penalty, and the larger system say the same."""
+    basis, _ = principal(Z.astype(np.float64) - Z.mean(axis=0), np.linspace(0.5, 1.5, 80))
+    fold, shares = folds(y, None, 4), [1e-3, 0.1, 10.0]
+    together = np.array(list(basis.held_out(y, shares, fold)))
+    alone = np.array([next(basis.held_out(y, [share], fold)) for share in shares])
+    assert np.array_equal(together, alone)
+    error = np.square(y - together).sum(axis=2) * basis.weights
+    np.testing.assert_allclose(basis.errors(y, shares, fold, fold).sum(axis=1), error.sum(axis=1))
+
+
+def test_trees_of_many_rows_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = RNG.standard_normal((2000, 3)).astype(np.float32)
+    target = many[:, :1].astype(np.float64)
+    whole = Forest(trees=4).fit(many, target, NUMBER)
+    monkeypatch.setattr("chiasm.heads.forest.TREE_ROWS", 200)
+    bounded = Forest(trees=4).fit(many, target, NUMBER)
+    assert len(bounded.value_) < 4 * 200 < len(whole.value_)
+    assert np.square(bounded.scores(many) - target).mean() < 0.2

@@ -12,7 +12,7 @@ from scipy.special import expit, log_softmax
 
 from chiasm.checks import Estimator, check_matrix
 from chiasm.errors import ShapeError
-from chiasm.heads.folds import folds, held_out
+from chiasm.heads.folds import folds, held_out, several
 from chiasm.heads.task import Task
 from chiasm.numerics import softmax
 
@@ -133,7 +133,7 @@ def _chosen(part: _Rows, groups: Ints | None, seed: int) -> str:
         for learned, held in held_out(fold):
             found, rest = _fitted(part.take(learned), form), part.take(held)
             other[held] = rest.losses(_mapped(rest, *found))
-        if _gains(part.weights * (losses - other), np.arange(n) if groups is None else groups):
+        if _gains(part.weights * (losses - other), groups if several(groups) else np.arange(n)):
             best, losses = form, other
     return best
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +12,22 @@ Ints = NDArray[np.int64]
 
 
 def folds(y: NDArray[Any], groups: Ints | None, count: int, seed: int = 0) -> Ints:
-    """(n,) the fold of each row, 0 … count - 1; rows of one group share theirs.
+    """(n,) the fold of each row, 0 … count - 1; rows of one group share theirs, where there are two or more.
 
     Rows are dealt like cards after being sorted by target, so that classes and sizes are spread evenly;
     groups by the mean target of their rows.
     """
     chance = np.random.default_rng(seed)
-    if groups is None:
+    if not several(groups):
         return _dealt(_level(y), count, chance)
     names, place = np.unique(groups, return_inverse=True)
     mean = np.bincount(place, _level(y)) / np.bincount(place)
     return _dealt(mean, min(count, len(names)), chance)[place]
+
+
+def several(groups: Ints | None) -> TypeGuard[Ints]:
+    """Whether one group (n,) can be held out and leaves another: a single one says nothing of new groups."""
+    return groups is not None and len(groups) > 0 and bool((groups != groups[0]).any())
 
 
 def held_out(fold: Ints) -> Iterator[tuple[Ints, Ints]]:

@@ -15,6 +15,8 @@ from chiasm.heads.task import Task
 
 BLOCK = 2_000
 """Rows read at a time, so that rows × trees stay small."""
+TREE_ROWS = 5_000
+"""Rows that one tree learns from at most, drawn at random of more: nodes and time stay bounded."""
 MASS = 20
 """Rows that the trees' share of a class counts for, beside one of the prior: a share of 0 is no certainty."""
 
@@ -25,7 +27,8 @@ class Forest(Head):
     to the prior, and count as logarithms.
 
     trees : how many.  best : the share of them that splits where it is best, each on a bootstrap of the rows,
-        and not at random: random splits draw smooth functions, best ones find thresholds.
+        and not at random: random splits draw smooth functions, best ones find thresholds. Of more than
+        5,000 rows every tree has a bootstrap of so many.
     leaf : the fewest rows of a leaf.  share : of the features looked at in a split.
     """
 
@@ -74,11 +77,17 @@ class Forest(Head):
         from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
         best = round(self.trees * self.best)
+        most = TREE_ROWS if len(Z) > TREE_ROWS else None
         trees: list[Any] = []
         for kind, count in ((ExtraTreesRegressor, self.trees - best), (RandomForestRegressor, best)):
             if count:
                 forest = kind(
-                    count, min_samples_leaf=self.leaf, max_features=self.share, random_state=self.seed
+                    count,
+                    min_samples_leaf=self.leaf,
+                    max_features=self.share,
+                    bootstrap=kind is RandomForestRegressor or most is not None,
+                    max_samples=most,
+                    random_state=self.seed,
                 )
                 trees += [tree.tree_ for tree in forest.fit(Z, T, weights).estimators_]
         return trees

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from chiasm.checks import check_matrix, check_range
 from chiasm.errors import DataError
 from chiasm.heads.alike import group_weights
-from chiasm.heads.folds import folds
+from chiasm.heads.folds import folds, several
 from chiasm.heads.head import Floats, Head
 from chiasm.heads.linear import check_classes, unit_weights
 from chiasm.heads.spectral import Basis, regress
@@ -84,7 +84,7 @@ class Kernel(Head):
         tried = [(width * median, share / variance) for width in self.widths for share in self.linear]
         kernels = [_covariance(squares, products, *one) for one in tried]
         found = [_principal(kernel, own) for kernel in kernels]
-        chosen = regress([basis for basis, _ in found], y, task, None, fold, groups is not None)
+        chosen = regress([basis for basis, _ in found], y, task, None, fold, several(groups))
         self.width_, self.slope_ = tried[chosen.basis]
         self.ridge_ = chosen.ridge
         coef = found[chosen.basis][1] @ chosen.coefficients[:-1]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from chiasm.checks import check_matrix, check_range
 from chiasm.errors import DataError
 from chiasm.heads.alike import group_weights
-from chiasm.heads.folds import folds
+from chiasm.heads.folds import folds, several
 from chiasm.heads.head import Floats, Head
 from chiasm.heads.spectral import Basis, regress
 from chiasm.heads.task import Task
@@ -72,7 +72,7 @@ class Linear(Head):
         centred = values - self.mean_
         found = [principal(centred * scale, own) for scale in _scales(centred, own)]
         bases = [basis for basis, _ in found]
-        chosen = regress(bases, y, task, self.ridge, fold, groups is not None)
+        chosen = regress(bases, y, task, self.ridge, fold, several(groups))
         self.ridge_ = chosen.ridge
         scale = _scales(centred, own)[chosen.basis]
         self.coef_ = scale[:, None] * (found[chosen.basis][1] @ chosen.coefficients[:-1])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.heads.folds import held_out
+from chiasm.heads.folds import held_out, several
 from chiasm.heads.logistic import indicators, logistic, row_losses
 from chiasm.heads.task import Task
 
@@ -41,38 +41,46 @@ class Basis:
         cross = self.coordinates.T @ ((T - centre) * self.weights[:, None])
         return np.vstack([cross / (self.squares + share * self.top)[:, None], centre])
 
-    def held_out(self, T: Floats, share: float, fold: Ints) -> Floats:
-        """(n, q) what ridge says of rows held out fold by fold, from targets (n, q).
+    def held_out(self, T: Floats, shares: Iterable[float], fold: Ints) -> Iterator[Floats]:
+        """For each penalty (n, q) what ridge says of rows held out fold by fold, from targets (n, q).
 
         With H the hat matrix, rows of a fold miss their targets by (I - H_ff)⁻¹ times their residuals: exact,
         but for the coordinates' mean and scale (Golub, Heath and Wahba 1979).
         """
-        root = np.sqrt(self.weights)
-        # H = V Vᵀ, the last column for the intercept
-        shrink = np.sqrt(1 / (self.squares + share * self.top))
-        V = np.column_stack([self.coordinates * shrink, np.full(len(T), self.weights.sum() ** -0.5)])
-        V *= root[:, None]
-        rooted = T * root[:, None]
-        gap = rooted - V @ (V.T @ rooted)
-        if len(np.unique(fold)) == len(fold):
-            gap /= np.maximum(1 - np.square(V).sum(axis=1), 1e-6)[:, None]
-        else:
-            for _, held in held_out(fold):
-                gap[held] = _without(V[held], gap[held])
-        return np.asarray(T - gap / np.maximum(root, 1e-12)[:, None])
+        root = np.sqrt(self.weights)[:, None]
+        U = np.column_stack([self.coordinates, np.full(len(T), self.weights.sum() ** -0.5)]) * root
+        alone = len(np.unique(fold)) == len(fold)
+        parts = [] if alone else [(held, _gram(U[held])) for _, held in held_out(fold)]
+        for share in shares:
+            # H = V Vᵀ, the last column for the intercept
+            shrink = np.append((self.squares + share * self.top) ** -0.5, 1.0)
+            V, rooted = U * shrink, T * root
+            gap = rooted - V @ (V.T @ rooted)
+            if alone:
+                gap /= np.maximum(1 - np.square(V).sum(axis=1), 1e-6)[:, None]
+            for held, gram in parts:
+                gap[held] = _without(V[held], gap[held], gram, shrink)
+            yield np.asarray(T - gap / np.maximum(root, 1e-12))
 
-    def errors(self, T: Floats, share: float, apart: Ints, fold: Ints) -> Floats:
-        """(folds,) sums of the weighted squared errors of rows held out as `apart` (n,) says."""
-        each = np.square(T - self.held_out(T, share, apart)).sum(axis=1) * self.weights
-        return np.asarray(np.bincount(fold, each), np.float64)
+    def errors(self, T: Floats, shares: Iterable[float], apart: Ints, fold: Ints) -> Floats:
+        """(penalties, folds) sums of the weighted squared errors of rows held out as `apart` (n,) says."""
+        found = (np.square(T - held).sum(axis=1) * self.weights for held in self.held_out(T, shares, apart))
+        return np.array([np.bincount(fold, each) for each in found])
 
 
-def _without(V: Floats, gap: Floats) -> Floats:
-    """(I - V Vᵀ)⁻¹ of residuals (n, q), V (n, r), by the smaller of two systems (Woodbury 1950)."""
+def _gram(U: Floats) -> Floats | None:
+    """Uᵀ U of rows (n, r), where that is the smaller of two systems: every penalty scales the same one."""
+    return np.asarray(U.T @ U) if len(U) > U.shape[1] else None
+
+
+def _without(V: Floats, gap: Floats, gram: Floats | None, shrink: Floats) -> Floats:
+    """(I - V Vᵀ)⁻¹ of residuals (n, q), V (n, r), by the smaller of two systems (Woodbury 1950); where
+    `gram` (r, r) is given, Vᵀ V is that times `shrink` (r,) on both sides."""
     n, r = V.shape
-    if n <= r:
+    if gram is None:
         return np.asarray(np.linalg.solve((1 + 1e-9) * np.eye(n) - V @ V.T, gap))
-    return np.asarray(gap + V @ np.linalg.solve((1 + 1e-9) * np.eye(r) - V.T @ V, V.T @ gap))
+    inner = (1 + 1e-9) * np.eye(r) - gram * shrink * shrink[:, None]
+    return np.asarray(gap + V @ np.linalg.solve(inner, V.T @ gap))
 
 
 @dataclass(frozen=True)
@@ -98,24 +106,27 @@ def regress(
     or, where folds (n,) are `grouped`, leave-one-fold-out; for classes and labels then a logistic regression
     in that basis, its penalty chosen by the log loss of the folds. A given `ridge` is kept.
 
-    Scores of a fold held out are of what the other folds' errors choose.
+    Scores of a fold held out are of what the other folds' errors choose; of classes and labels the basis
+    alone is chosen on all rows. Where there is one fold only, they are the prior.
     """
     T = indicators(task, y)
     tried = GRID if ridge is None else np.array([ridge])
     place = np.unique(fold, return_inverse=True)[1]
-    apart = fold if grouped else np.arange(len(T))
-    errors = np.array([[basis.errors(T, share, apart, place) for share in tried] for basis in bases])
+    apart = fold if grouped and several(fold) else np.arange(len(T))
+    errors = np.array([basis.errors(T, tried, apart, place) for basis in bases])
     best, share = _least(errors, tried)
+    prior = np.tile(task.prior(y, bases[0].weights), (len(T), 1))
     if task.is_number:
-        held = np.tile(np.average(T, axis=0, weights=bases[0].weights), (len(T), 1))
+        held = prior
         for _, rows in held_out(fold):
             own, penalty = _least(np.delete(errors, place[rows[0]], axis=2), tried)
-            held[rows] = bases[own].held_out(T, penalty, fold)[rows]
+            held[rows] = next(bases[own].held_out(T, [penalty], fold))[rows]
         return Regression(best, bases[best].solve(T, share), share, held)
     basis = bases[best]
     # The log loss bends by p (1 - p) where the squared error bends by 1.
     unit = basis.top * max(float((T.mean(axis=0) * (1 - T.mean(axis=0))).mean()), 0.01)
     share, held = _strongest(basis, T, task, unit, STRONG_FIRST if ridge is None else tried, fold)
+    held = held if several(fold) else prior
     W = logistic(basis.coordinates, T, basis.weights, share * unit, task.kind == "labels")
     return Regression(best, W, share, held)
 
