@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chiasm.errors import DataError
+from chiasm.encode.features import as_features
+from chiasm.errors import DataError, NotFitted, UsageError
 from chiasm.fuse.concat import Concat, dropped
 from chiasm.fuse.experts import Experts
 from chiasm.fuse.fusion import Fusion
 from chiasm.fuse.late import Late
+from chiasm.fuse.singles import HEADS, usable
+from chiasm.fuse.stack import logistic_stack
 from chiasm.fuse.weighted import Weighted
 from chiasm.heads.task import Task
 
@@ -134,3 +137,76 @@ def test_ten_thousand_classes_are_refused() -> None:
     y = [f"name {i}" for i in range(2000)]
     with pytest.raises(DataError, match="2,000 classes"):
         Late().fit({"a": RNG.standard_normal((2000, 2))}, y, task=Task.of(y))
+
+
+@pytest.mark.parametrize("kind", ["classes", "number"])
+def test_one_group_alone_learns_as_no_group_does(kind: str) -> None:
+    """Held-out scores of one group would be the mean, and the fusion would learn to say nothing."""
+    grouped, plain = (
+        Late(heads=("linear",)).fit(X, TARGETS[kind], groups=g).scores(X) for g in (["A"] * N, None)
+    )
+    np.testing.assert_allclose(grouped, plain)
+
+
+def test_a_column_of_one_group_only_has_a_say() -> None:
+    """Whatever fold its group is in: rows of the column are then held out one by one."""
+    groups = np.repeat(["A", "B"], N // 2)
+    only = {"a": np.where((groups == "A")[:, None], X["a"], np.float32(np.nan)), "c": X["c"]}
+    fusion = Late(heads=("linear",)).fit(only, TARGETS["number"], groups=groups.tolist())
+    assert fusion.scores(only)[: N // 2].std() > 0.3
+
+
+@pytest.mark.parametrize("cls", FUSIONS)
+def test_an_output_that_never_varies_is_said(cls: type[Fusion]) -> None:
+    y = [[float(a), 7.0] for a in LATENT[:, 0]]
+    fusion = small(cls).fit(GAPS, y)
+    said = np.array([row for row in fusion.predict(GAPS) if row is not None])
+    np.testing.assert_allclose(said[:, 1], 7.0)
+    assert np.isfinite(said).all()
+
+
+def test_weights_of_rows_reach_the_prior_expert() -> None:
+    weights = np.where(LATENT[:, 0] > 0, 1.0, 0.0) + 1e-6
+    fusion = Experts(heads=("linear",)).fit(X, TARGETS["number"], weights=weights)
+    y = fusion.task.code(TARGETS["number"])
+    spread = np.average(np.square(y - fusion.base_), axis=0, weights=weights)
+    np.testing.assert_allclose(1 / fusion.precision_[-1], spread)
+
+
+def test_held_out_scores_are_joined_and_forgotten() -> None:
+    late = Late(heads=("linear",)).fit(X, TARGETS["classes"])
+    experts = Experts(heads=("linear",)).fit_like(late)
+    np.testing.assert_array_equal(
+        experts.scores(X), Experts(heads=("linear",)).fit(X, TARGETS["classes"]).scores(X)
+    )
+    late.forget_held()
+    late.forget_held()
+    with pytest.raises(NotFitted, match="held-out"):
+        Experts(heads=("linear",)).fit_like(late)
+
+
+def test_weights_of_many_rows_are_those_of_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of the rows, every class among them, teaches nearly the same shared weights."""
+    n, task = 3000, Task("classes", ("a", "b", "rare"))
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(n) < 0.01, 2, rng.integers(2, size=n))
+    T = np.eye(3)[y]
+    S = np.array([T * scale + rng.standard_normal((n, 3)) for scale in (2.0, 1.0)])
+    S[1, ::3] = np.nan
+    args = S, T, task, task.prior(y), np.ones(n), [(0,), (1,), (0, 1)]
+    whole = logistic_stack(*args)
+    monkeypatch.setattr("chiasm.fuse.stack.SHARED_ROWS", 600)
+    some = logistic_stack(*args)
+    np.testing.assert_allclose(some[()][0], whole[()][0], rtol=0.15)
+    np.testing.assert_allclose(some[0, 1][0], whole[0, 1][0], rtol=0.02)
+
+
+def test_a_dimension_too_few_is_named() -> None:
+    with pytest.raises(UsageError, match="dim"):
+        Weighted(dim=0).fit(X, TARGETS["number"])
+
+
+def test_a_forest_is_not_tried_on_rows_without_number() -> None:
+    few, many = (as_features(np.zeros((n, 3), np.float32)) for n in (100, 20_001))
+    assert usable(HEADS, few, Task.of([1.5, 2.5])) == ["linear", "kernel", "forest"]
+    assert usable(HEADS, many, Task.of([1.5, 2.5])) == ["linear"]

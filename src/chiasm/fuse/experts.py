@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.fuse.fusion import Floats
-from chiasm.fuse.patterns import Pattern, rows_by_pattern
+from chiasm.fuse.patterns import Mask, Pattern, rows_by_pattern
 from chiasm.fuse.singles import Stacked
 from chiasm.fuse.stack import conditional, gaussian, logistic_stack
 from chiasm.heads.logistic import indicators
@@ -31,10 +31,10 @@ class Experts(Stacked):
     precision_: Floats
 
     def _join(self, S: Floats, y: NDArray[Any], weights: Floats) -> None:
-        mask: NDArray[np.bool_] = np.asarray(np.isfinite(S).all(axis=2), bool)
+        mask: Mask = np.asarray(np.isfinite(S).all(axis=2), bool)
         self.weight_, self.bias_ = self._calibrated(S, y, weights)
         own = self.weight_[:, None] * S + self.bias_[:, None]
-        self.precision_ = self._precisions(own, y, mask * weights)
+        self.precision_ = self._precisions(own, y, mask, weights)
         losses = []
         for power in POWERS:
             self.power_ = power
@@ -56,14 +56,15 @@ class Experts(Stacked):
         slope = np.array([np.repeat(learned[one][0], len(self.base_)) for one in alone])
         return slope, np.array([learned[one][1] for one in alone]) + self.base_ * (1 - slope)
 
-    def _precisions(self, own: Floats, y: NDArray[Any], mass: Floats) -> Floats:
+    def _precisions(self, own: Floats, y: NDArray[Any], mask: Mask, weights: Floats) -> Floats:
         """(m + 1, q) of numbers one over the error's variance of each expert, at least the last's, the
         prior's; ones of classes and labels, whose scores are logarithms already."""
         if not self.task.is_number:
             return np.ones((len(own) + 1, own.shape[2]))
-        squares = np.square(np.nan_to_num(own) - y)
+        mass, squares = mask * weights, np.square(np.nan_to_num(own) - y)
         error = np.einsum("mn,mnq->mq", mass, squares) / mass.sum(axis=1)[:, None]
-        prior = 1 / np.square(y - self.base_).mean(axis=0)
+        spread = np.average(np.square(y - self.base_), axis=0, weights=weights)
+        prior = 1 / np.maximum(spread, 1e-9)  # an output that never varies has no spread
         return np.vstack([np.maximum(1 / np.maximum(error, 1e-9), prior), prior])
 
     def _joined(self, pattern: Pattern) -> tuple[Floats, Floats]:

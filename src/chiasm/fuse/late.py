@@ -18,8 +18,9 @@ class Late(Stacked):
     """Scores of single modalities, joined by weights learned from their scores of held-out rows; parameters
     as `Stacked`.
 
-    Numbers are combined by the Gaussian conditional, exact for every pattern; classes and labels by a
-    logistic stacker a pattern.
+    Numbers are combined, for every pattern, by the mean of the target given its scores as if all were
+    Gaussian, with weights that are not negative and moments of rarely seen pairs drawn to independence;
+    classes and labels by a logistic stacker a pattern, its weights not negative and drawn to shared ones.
     """
 
     stack_: dict[str, Any]

@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 
 from chiasm.checks import check_range
 from chiasm.encode.features import Features
+from chiasm.errors import NotFitted
 from chiasm.fuse.fusion import Columns, Floats, Fusion, means_of, present
 from chiasm.fuse.patterns import Pattern, rows_by_pattern
-from chiasm.heads.folds import folds
+from chiasm.heads.folds import folds, several
 from chiasm.heads.names import Record, head_class, record, revive
 from chiasm.heads.task import Task
 
 HEADS = ("linear", "ordinal", "kernel", "forest")
 """Heads tried, the simpler first."""
-KERNEL_ROWS, FOREST_WIDTH = 1_000, 100
-"""What a kernel and a forest are tried for: few rows, narrow features."""
+KERNEL_ROWS, FOREST_ROWS, FOREST_WIDTH = 1_000, 20_000, 100
+"""What a kernel and a forest are tried for: not too many rows, narrow features."""
 TABLE_WIDTH = 16
 """So few features may be those of a table whatever they hold."""
 
@@ -57,12 +58,19 @@ class Stacked(Fusion):
 
     def fit_like(self, other: Stacked) -> Self:
         """Learn from the same rows as another that was just fitted, with its single modalities: nothing but
-        the joining is left to do."""
+        the joining is left to do. NotFitted where the other has forgotten its held-out scores."""
+        if not hasattr(other, "_held"):
+            raise NotFitted("no held-out scores to join", where=type(other).__name__, hint="Call fit first.")
         self.forget()
         for name in ("task_", "base_", "widths_", "columns_", "heads_"):
             setattr(self, name, getattr(other, name))
         self._join(*other._held)
         return self
+
+    def forget_held(self) -> None:
+        """Drop the held-out scores (m, n, q), which nothing but `fit_like` of another needs."""
+        if hasattr(self, "_held"):
+            del self._held
 
     @abstractmethod
     def _join(self, S: Floats, y: NDArray[Any], weights: Floats) -> None:
@@ -122,10 +130,13 @@ def learn_singles(
     for out, (c, f) in zip(scores, columns.items(), strict=True):
         own = None if weights is None else weights[f.row]
         inner = None if groups is None else groups[f.row]
+        apart = fold[f.row]
+        if not several(apart):  # all rows that have the column fell into one fold
+            apart = folds(y[f.row], inner, count, seed)
         least = np.inf
         for name in usable(heads, f, task):
             head = head_class(name)(seed=seed)
-            found = head.cross_fit(f.values, y[f.row], task, fold[f.row], own, inner)
+            found = head.cross_fit(f.values, y[f.row], task, apart, own, inner)
             loss = float(np.average(task.losses(found, y[f.row]), weights=own))
             if loss < least:
                 least, kept[c], out[f.row] = loss, record(head), found
@@ -138,7 +149,9 @@ def usable(heads: Sequence[str], f: Features, task: Task) -> list[str]:
     small = {
         "ordinal": task.kind == "order",
         "kernel": len(f.row) <= KERNEL_ROWS,
-        "forest": f.width <= FOREST_WIDTH and task.outputs <= FOREST_WIDTH and tabular(f.values),
+        "forest": len(f.row) <= FOREST_ROWS
+        and max(f.width, task.outputs) <= FOREST_WIDTH
+        and tabular(f.values),
     }
     return [name for name in heads if small.get(name, True)] or [heads[0]]
 

@@ -16,11 +16,14 @@ from scipy.optimize import minimize, nnls
 from scipy.special import expit
 
 from chiasm.fuse.patterns import Pattern, rows_with
+from chiasm.heads.folds import folds
 from chiasm.heads.logistic import row_losses
 from chiasm.heads.task import Task
 from chiasm.numerics import softmax
 
 Floats = NDArray[np.float64]
+SHARED_ROWS = 5_000
+"""At most about so many rows, each once a pattern, teach the weights shared by all patterns."""
 PSEUDO = 10.0
 """Rows that an assumption counts for: independence given the target, or weights shared by all patterns."""
 
@@ -73,15 +76,18 @@ def logistic_stack(
     """Of every pattern, and of () for those not learned, weights (m',) and biases (q,): scores are
     base + bias + Σ weight_m (S_m - base).
 
-    S : (m, n, q) NaN where absent.  T : (n, q) indicators.  Those of () come from all rows masked to all
-    patterns; each pattern's own are drawn to them as by `PSEUDO` rows.
+    S : (m, n, q) NaN where absent.  T : (n, q) indicators.  Those of () come from up to `SHARED_ROWS` rows
+    masked to all patterns; each pattern's own, from all its rows, are drawn to them as by `PSEUDO` rows.
     """
     mask: NDArray[np.bool_] = np.asarray(np.isfinite(S).all(axis=2), bool)
     size = np.nan_to_num(S - base)  # (m, n, q)
     uses = [(p, np.flatnonzero(rows_with(mask, p))) for p in patterns]
-    masks = np.concatenate([_masked(mask, p, rows) for p, rows in uses], axis=1)
-    every = np.concatenate([rows for _, rows in uses])
-    share = np.concatenate([weights[rows] / len(uses) for _, rows in uses])
+    times = -(-len(T) // SHARED_ROWS)
+    some = folds(T @ np.arange(T.shape[1]), None, times) == 0  # as many of every class as there are
+    drawn = [(p, rows[some[rows]]) for p, rows in uses]
+    masks = np.concatenate([_masked(mask, p, rows) for p, rows in drawn], axis=1)
+    every = np.concatenate([rows for _, rows in drawn])
+    share = times * weights[every] / len(uses)
     first = np.full(len(S), 1 / max(masks.sum(axis=0).mean(), 1)), np.zeros(T.shape[1])
     shared = _fit(size[:, every] * masks[:, :, None], T[every], task, base, share, first)
     learned: dict[Pattern, tuple[Floats, Floats]] = {(): shared}

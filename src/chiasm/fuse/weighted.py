@@ -42,7 +42,7 @@ class Weighted(Fusion):
     def _learn(
         self, columns: Columns, y: NDArray[Any], groups: NDArray[np.int64] | None, weights: Floats | None
     ) -> None:
-        check_range(self.dim, "dim", 0)
+        check_range(self.dim, "dim", 1)
         T = np.hstack([indicators(self.task, y), shared_directions(columns, self.dim)])
         T = (T - T.mean(axis=0)) / np.maximum(T.std(axis=0), 1e-9)
         task = Task("numbers", centre=(0.0,) * T.shape[1], scale=(1.0,) * T.shape[1])
