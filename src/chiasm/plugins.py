@@ -78,7 +78,7 @@ DEFAULTS = {
     "vector": "vector",
     "category": "onehot",
     "number": "standard",
-    "date": "standard",
+    "table": "table",
     "series": "rocket",
     "video": "clip",
 }

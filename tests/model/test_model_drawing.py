@@ -17,7 +17,7 @@ from chiasm.model.drawing import cell, draw_found, draw_map
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return chiasm.fit(make_birds(tmp_path_factory.mktemp("birds"), n=45), target="species")
+    return chiasm.fit(make_birds(tmp_path_factory.mktemp("birds"), n=45), target="species", fuse="none")
 
 
 def test_a_page_holds_every_item_and_reaches_for_nothing(model: Model, tmp_path: Path) -> None:

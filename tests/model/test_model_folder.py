@@ -23,7 +23,7 @@ QUERY = {"caption": "a yellow bird trills"}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    model = chiasm.fit(make_birds(tmp_path_factory.mktemp("birds"), n=60), target="species")
+    model = chiasm.fit(make_birds(tmp_path_factory.mktemp("birds"), n=60), target="species", fuse="late")
     return model.save(tmp_path_factory.mktemp("saved") / "m")
 
 

@@ -71,7 +71,9 @@ def marked_bank(space: Space, columns: Mapping[str, list[Any]]) -> set[str]:
 @pytest.fixture(scope="module")
 def parts() -> dict[str, list[int]]:
     """The parts, which hang on the number of rows and the seed, not on what the rows say."""
-    model = chiasm.fit(table({"fit": range(ROWS), "tune": (), "score": ()}), target="kind", seed=SEED)
+    model = chiasm.fit(
+        table({"fit": range(ROWS), "tune": (), "score": ()}), target="kind", fuse="none", seed=SEED
+    )
     return {name: rows.tolist() for name, rows in model.facts["trained_rows"].items()}
 
 
@@ -120,7 +122,7 @@ def run(request: pytest.FixtureRequest, parts: dict[str, list[int]]) -> tuple[Mo
     columns = table(parts)
     with pytest.MonkeyPatch.context() as patch:
         events = spied(patch, columns)
-        model = chiasm.fit(columns, target="kind", align=request.param, seed=SEED)
+        model = chiasm.fit(columns, target="kind", fuse="none", align=request.param, seed=SEED)
     assert {name: rows.tolist() for name, rows in model.facts["trained_rows"].items()} == parts
     return model, events
 

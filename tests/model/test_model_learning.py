@@ -18,7 +18,8 @@ from chiasm.judge.estimate import Estimate
 from chiasm.model import Model
 from chiasm.model.choice import chosen
 from chiasm.model.inputs import choose_inputs
-from chiasm.model.trial import Lesson, Trial, parted, run
+from chiasm.model.lesson import Lesson
+from chiasm.model.trial import Candidate, Trial, run
 
 QUICK = Late(heads=("linear",))
 RNG = np.random.default_rng(0)
@@ -57,9 +58,9 @@ def recorded(n: int, groups: np.ndarray | None = None, times: Any = None) -> tup
     y = RNG.integers(0, 2, n).tolist()
     rows = chiasm.read({"x": [[float(i), float(v)] for i, v in enumerate(y)], "y": y})
     inputs = choose_inputs(rows, {"x": Recorder()}, ["y"], None, ())
-    lesson = Lesson(Task.of(y), y, inputs.describe(rows), groups)
+    lesson = Lesson(Task.of(y), y, inputs.describe(rows), groups, times=times)
     Recorder.fits.clear()
-    trial = run(lesson, inputs, {"late": QUICK}, parted(lesson, 4, times, seed=0))
+    trial = run(lesson, inputs, {"late": QUICK}, lesson.parted(4, seed=0))
     return trial, list(Recorder.fits)
 
 
@@ -144,8 +145,10 @@ def trial_of(fused: np.ndarray, single: np.ndarray, other: np.ndarray) -> Trial:
     """A trial of a number whose truth is 0 throughout: scores are errors."""
     n = len(fused)
     task = Task("number", centre=(0.0,), scale=(1.0,))
-    scores = {"fused": fused[:, None]}, {"single": single[:, None], "other": other[:, None]}
-    return Trial(Lesson(task, [0.0] * n, {}), *scores, {}, np.zeros(n, int), {}, [])
+    fusions = {"fused": Candidate(fused[:, None], fused[:, None], [])}
+    scores = {"single": single, "other": other}
+    singles = {m: Candidate(s[:, None], s[:, None], [], m) for m, s in scores.items()}
+    return Trial(Lesson(task, [0.0] * n, {}), fusions, singles, np.zeros(n, int), [])
 
 
 def test_the_choice_takes_a_fusion_only_where_it_pays() -> None:

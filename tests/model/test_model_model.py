@@ -28,7 +28,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(table: Path) -> Model:
-    return chiasm.fit(table, target="species")
+    return chiasm.fit(table, target="species", fuse="none")
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_rows_read_another_way_keep_their_numbers() -> None:
 
 
 def test_a_seed_gives_the_same_model(model: Model, table: Path) -> None:
-    again = chiasm.fit(table, target="species")
+    again = chiasm.fit(table, target="species", fuse="none")
     for question in questions(model):
         assert again.search(**question) == model.search(**question)
     assert again.report == model.report
@@ -300,12 +300,12 @@ def test_evaluating_on_known_rows_is_said(table: Path) -> None:
 
 def test_the_target_stays_out_of_the_space(table: Path) -> None:
     for target in ("species", "caption"):
-        model = chiasm.fit(table, target=target)
+        model = chiasm.fit(table, target=target, fuse="none")
         assert target not in model.columns
     with pytest.raises(UsageError, match="is the target"):
         chiasm.fit(table, target="species", encoders={"species": "onehot"})
     with pytest.raises(UsageError, match="one label a row"):
-        chiasm.fit(table, target="photo")
+        chiasm.fit(table, target="photo", fuse="none")
 
 
 def vectors(n: int, rng: np.random.Generator, seen: float = 1.0) -> dict[str, list[Any]]:
@@ -332,7 +332,7 @@ def test_vectors_join_as_they_are(tmp_path: Path) -> None:
 def test_a_target_with_gaps(table: Path) -> None:
     data = vectors(100, np.random.default_rng(1), seen=0.6)
     for align in ("cca", "semantic"):
-        model = chiasm.fit(data, target="label", align=align)
+        model = chiasm.fit(data, target="label", fuse="none", align=align)
         assert model.report is not None
         assert model.search({"a": data["a"][0]}, "b")
 

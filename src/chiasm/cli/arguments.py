@@ -27,7 +27,7 @@ Root = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Against it relative media paths resolve; else against DATA's own."),
 ]
-Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of everything that is random.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Of everything that is random.")]
 Where = Annotated[
     str | None, typer.Option(metavar="EXPR", help="""Only rows such as 'site == "north" and year > 2020'.""")
 ]
@@ -72,6 +72,12 @@ def lists(given: list[str], what: str) -> dict[str, list[str]]:
         if not all(values):
             raise UsageError(f"expected {name}=NAME,NAME", where=what)
     return found
+
+
+def kinds(given: list[str]) -> dict[str, Any]:
+    """{target: a kind, or the values of an order from low to high}."""
+    found = lists(given, "--task")
+    return {target: values if len(values) > 1 else values[0] for target, values in found.items()}
 
 
 def row_named(rows: Rows, name: str) -> Rows:

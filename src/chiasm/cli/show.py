@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PREDICTED, TELLING = 20, 3
 """Rows and pieces shown; a file holds them all."""
+LEAST = 0.001
+"""Pieces that change less than this part of the largest share are not shown."""
 NAMED = 10
 """Broken cells named one by one; the rest are counted."""
 
@@ -139,10 +141,13 @@ def report(found: Report) -> None:
     """The scoreboard as tables: of search, and of every target."""
     from chiasm.judge import outcome, scoreboard, stress
 
-    if found.directions:
-        _print(scoreboard.render(found))
     for one in found.outcomes:
         _print(outcome.render(one))
+    if found.directions:
+        _print(scoreboard.render(found))
+    else:
+        for text in found.notes:
+            line(text)
     for harmed in found.stresses:
         _print(stress.render(harmed))
 
@@ -177,8 +182,8 @@ def predictions(
         ]
         head = ("row", target, "probability", "at the stated coverage", "used", "absent", "broken")
         _print(_table(f"{len(found):,} predictions", head, lines))
-        if len(found) > PREDICTED:
-            note(f"{len(found) - PREDICTED:,} more; -o FILE.csv writes all")
+    if len(rows) > PREDICTED:
+        note(f"{len(rows) - PREDICTED:,} more; -o FILE.csv writes all")
 
 
 def explanation(said: Explanation, *, as_json: bool, path: Path | None) -> None:
@@ -186,10 +191,11 @@ def explanation(said: Explanation, *, as_json: bool, path: Path | None) -> None:
     if as_json:
         document(said.to_json())
         return
-    lines = [("knowing nothing", f"{said.base:+.4g}", "")]
+    lines = [("knowing nothing", _value(said.base), "")]
+    least = LEAST * max(map(abs, said.shares.values()), default=0.0)
     for column, share in sorted(said.shares.items(), key=lambda pair: -abs(pair[1])):
-        lines.append((column, f"{share:+.4g}", _telling(said.parts.get(column, ()))))
-    lines.append(("together", f"{said.score:.4g}", "" if said.exact else "shares are estimates that add up"))
+        lines.append((column, _signed(share), _telling(said.parts.get(column, ()), least)))
+    lines.append(("together", _value(said.score), "" if said.exact else "shares are estimates that add up"))
     title = f"{said.target}: {_value(said.label)}"
     _print(_table(title, ("column", "share of the score", "what mattered"), lines))
     if path is not None:
@@ -206,7 +212,7 @@ def worth(found: Sequence[Worth], *, as_json: bool) -> None:
     for one in found:
         line(one.verdict)
     if not found:
-        line("no modality is missing")
+        line("no whole modality is missing")
 
 
 def hits(found: Sequence[Hit], rows: Rows, *, as_json: bool) -> None:
@@ -243,7 +249,13 @@ def _value(label: Any) -> str:
     """A label in print."""
     if isinstance(label, list):
         return ", ".join(map(_value, label))
-    return f"{label:,.4g}" if isinstance(label, float) else str(label)
+    if isinstance(label, float):
+        return f"{label:,.0f}" if abs(label) >= 1000 else f"{label:.4g}"
+    return str(label)
+
+
+def _signed(value: float) -> str:
+    return ("" if value < 0 else "+") + _value(value)
 
 
 def _sure(one: Prediction) -> str:
@@ -257,10 +269,10 @@ def _open(one: Prediction) -> str:
     return ", ".join(f"{_value(low)} to {_value(high)}" for low, high in pairs)
 
 
-def _telling(parts: Sequence[Part]) -> str:
-    """The pieces of an item that changed the score most."""
+def _telling(parts: Sequence[Part], least: float) -> str:
+    """The pieces of an item that changed the score most, and by more than `least`."""
     most = sorted(parts, key=lambda part: -abs(part.effect))[:TELLING]
-    return ", ".join(f"{part.what} {part.effect:+.3f}" for part in most)
+    return ", ".join(f"{part.what} {part.effect:+.3g}" for part in most if abs(part.effect) > least)
 
 
 def _shares(hit: Hit) -> str:
@@ -272,7 +284,7 @@ def _table(title: str, head: Sequence[str], lines: Sequence[Sequence[str]], righ
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE)
+    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE)
     for i, name in enumerate(head):
         table.add_column(name, justify="right" if i >= right_from else "left", overflow="fold")
     for cells in lines:

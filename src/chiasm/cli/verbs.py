@@ -20,6 +20,7 @@ from chiasm.cli.arguments import (
     Seed,
     Where,
     check_picture,
+    kinds,
     lists,
     only,
     pairs,
@@ -56,7 +57,7 @@ def fit(
     ] = [],  # noqa: B006
     task: Annotated[
         list[str],
-        typer.Option(metavar="COL=KIND", help="classes, labels, order, number or numbers."),
+        typer.Option(metavar="COL=KIND", help="classes, labels, order, number, numbers, or LOW,…,HIGH."),
     ] = [],  # noqa: B006
     encoder: Annotated[
         list[str],
@@ -93,7 +94,8 @@ def fit(
         float, typer.Option(min=0, max=1, metavar="P", help="Of sets and intervals of predictions.")
     ] = 0.9,
     copies: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Changed copies of every row to learn targets from.")
+        int,
+        typer.Option(min=0, max=100, metavar="N", help="Changed copies of every row to learn targets from."),
     ] = 0,
     seed: Seed = 0,
     overwrite: Overwrite = False,
@@ -118,7 +120,7 @@ def fit(
     show.schema(rows, quiet=json)
     with show.bars() as progress:
         model = fit_model(
-            rows, target=target, task=pairs(task, "--task"), encoders=pairs(encoder, "--encoder"),
+            rows, target=target, task=kinds(task), encoders=pairs(encoder, "--encoder"),
             groups=lists(group, "--group") or None, align=align, fuse=fuse, dim=dim, by=by, time=time,
             folds=folds or None, balance=balance, coverage=coverage, copies=copies, seed=seed,
             progress=progress,

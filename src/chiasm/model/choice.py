@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.model.trial import Trial, finite
+from chiasm.model.lesson import finite
+from chiasm.model.trial import Trial
 
 Floats = NDArray[np.float64]
 
@@ -19,22 +20,23 @@ def chosen(trial: Trial) -> tuple[str, bool]:
     predicted and the fusion's paired gain over it is less than one standard error: fewer parts then do as
     well. A row of which a candidate knows nothing costs what the commonest answer costs.
     """
-    fusions = {name: _losses(trial, scores) for name, scores in trial.fusions.items()}
-    singles = {name: _losses(trial, scores) for name, scores in trial.singles.items()}
+    fusions = {name: _losses(trial, one.scores) for name, one in trial.fusions.items()}
+    singles = {name: _losses(trial, one.scores) for name, one in trial.singles.items()}
     fused, alone = _least(fusions), _least(singles)
     gain, error = _gain(singles[alone] - fusions[fused], trial)
-    everywhere = finite(trial.singles[alone]) >= finite(trial.fusions[fused])
+    everywhere = finite(trial.singles[alone].scores) >= finite(trial.fusions[fused].scores)
     if len(singles) == 1 or (bool(everywhere.all()) and gain <= error):
         return alone, True
     return fused, False
 
 
 def _losses(trial: Trial, scores: Floats) -> Floats:
-    """(rows scored,) what each costs."""
+    """(rows scored,) what each costs, times its weight."""
     lesson, rows = trial.lesson, trial.fold >= 0
-    prior = lesson.task.prior(lesson.coded)
+    prior = lesson.task.prior(lesson.coded, lesson.weights)
+    weights = np.ones(len(rows)) if lesson.weights is None else lesson.weights
     filled = np.where(finite(scores)[:, None], scores, prior)
-    return lesson.task.losses(filled[rows], lesson.coded[rows])
+    return lesson.task.losses(filled[rows], lesson.coded[rows]) * weights[rows]
 
 
 def _least(losses: Mapping[str, Floats]) -> str:

@@ -24,9 +24,10 @@ def outcome_of(
     judged = [value for value, use in zip(values, known, strict=True) if use]
     rows = [i for i, use in enumerate(known) if use]
     features = {m: f.take(rows) for m, f in seen.features.items()}
-    names = [name for name, use in zip(seen.patterns, known, strict=True) if use]
+    names = predictor.patterns(features)
     scores = predictor.scores(features, names)
-    singles = {m: predictor.late.scores({m: f}) for m, f in features.items() if m in predictor.late.widths_}
+    singles = predictor.alone_scores(features)
+    title = predictor.name if predictor.alone or predictor.name not in singles else f"{predictor.name} fusion"
     shown = {}
     if not predictor.alone and len(singles) > 1:
         for pattern in patterns_of({m: f.present for m, f in features.items() if m in singles}):
@@ -42,8 +43,8 @@ def outcome_of(
         predictor.target,
         task,
         judged,
-        predictor.name,
-        {} if predictor.alone else {predictor.name: scores},
+        title,
+        {} if predictor.alone else {title: scores},
         singles,
         shown,
         groups=None if groups is None else [groups[i] for i in rows],

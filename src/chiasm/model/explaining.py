@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from chiasm.encode.features import Features
 from chiasm.fuse.fusion import labels_of
-from chiasm.heads.conformal import pattern_names
 from chiasm.judge.collect import Worth, worth_collecting
 from chiasm.judge.estimate import Estimate
 from chiasm.judge.explain import Explanation, shares
@@ -23,6 +22,8 @@ from chiasm.rows.rows import Rows
 
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
+MOVED = 0.1
+"""The part of its interval by which a number must move to be another decision."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,7 @@ class Case:
             rows = np.flatnonzero(there[modality])
             own = values[rows] if len(values) == n else np.repeat(values, len(rows), axis=0)
             features[modality] = Features(own, rows, np.zeros(len(rows), np.int64), n)
-        scores = self.predictor.scores(features, pattern_names({m: there[m] for m in sorted(there)}))
+        scores = self.predictor.scores(features)
         nothing = ~np.any(list(there.values()), axis=0)
         scores[nothing] = self.predictor.fusion.base_
         return scores
@@ -158,21 +159,23 @@ def worth(predictor: Predictor, seen: Seen, others: Seen, gains: Mapping[str, Es
     known = predictor.scores(theirs)
     known[~whole] = np.nan
     now = case.raw(case.vectors)
+    score, width = float(case.read(now)[0]), 0.0
+    if predictor.task.is_number:  # of a number a decision changes when it moves by a part of its interval
+        width = float(np.mean([high - low for low, high in np.reshape(said.interval, (-1, 2))]))
 
     def alike(scores: Floats) -> Floats:
         return scores if predictor.task.is_number else predictor.task.probabilities(scores)
 
     def plugged(modality: str, places: NDArray[np.int64]) -> tuple[Sequence[Any], Floats]:
         scores = case.changed(modality, others.features[modality].take(places).means)
-        if predictor.task.kind == "number":
-            low, high = said.interval
+        if predictor.task.is_number:
             values = case.read(scores)
-            return [bool(low <= value <= high) for value in values], values
+            return (np.abs(values - score) <= MOVED * width).tolist(), values
         return labels_of(predictor.task, scores), case.read(scores)
 
     return worth_collecting(
-        True if predictor.task.kind == "number" else said.label,
-        float(case.read(now)[0]),
+        True if predictor.task.is_number else said.label,
+        score,
         alike(now)[0],
         {m: others.features[m].present for m in lacking},
         alike(known),

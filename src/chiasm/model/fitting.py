@@ -79,7 +79,7 @@ def fit_space(
         wanted = None if labels is None else [labels[i] for i in parts.score]
         report = judge(trial, baselines, stage.part(parts.score), wanted, target, seed)
     else:
-        notes.append("Too little to hold any rows out: nothing was tuned, and how good this is nobody knows.")
+        notes.append("Search: too few rows to hold any out; nothing was tuned, how good it is nobody knows.")
     stage.align(aligner, "fit", "tune", "score")
     space = Space(kept, aligner, stage.hubness(aligner, tuning, ("fit", "tune", "score"), seed), fusion)
     return Fitted(

@@ -102,6 +102,7 @@ def _predictors(
         unknown = {one.target, *one.inputs.columns} - set(rows.columns)
         if unknown or not set(one.modalities) <= set(one.inputs.encoders):
             raise ValueError(f"the predictor of {one.target!r} does not fit the rows")
+        one.check()
     return {one.target: one for one in found}
 
 

@@ -96,14 +96,15 @@ def choose_inputs(
     groups : {name: columns} in place of the one group 'table'.
     aside : columns that say how rows are parted, not what they hold.
     """
-    out = {*targets, *aside, rows.schema.ids}
-    alone = {c for c in rows.schema.of(*SPACE) if c not in out} | set(named)
+    out = {*targets, *aside, *([rows.schema.ids] if rows.schema.ids else [])}
+    given = groups or {TABLE: ()}
+    alone = {c for c in rows.schema.of(*SPACE) if c not in out} | (set(named) - set(given))
     chosen: dict[str, Encoder] = {
         c: clone(plugins.encoder(named.get(c), rows.schema[c].modality)) for c in sorted(alone)
     }
     free = [c for c in rows.schema.of(*GROUPED) if c not in out and c not in alone]
     found = _groups(rows, free, groups)
-    chosen |= {name: plugins.get("encode", TABLE)() for name in found}
+    chosen |= {name: clone(plugins.encoder(named.get(name), TABLE)) for name in found}
     if not chosen:
         kinds = ", ".join(f"{c.name} ({c.modality})" for c in rows.schema.columns)
         raise DataError(
@@ -117,8 +118,13 @@ def _groups(
     rows: Rows, free: Sequence[str], asked: Mapping[str, Sequence[str]] | None
 ) -> dict[str, tuple[str, ...]]:
     if asked is None:
-        name = TABLE if TABLE not in rows.columns else "table columns"
+        name = TABLE
+        while name in rows.columns:
+            name += " columns"
         return {name: tuple(sorted(free))} if free else {}
+    every = [column for columns in asked.values() for column in columns]
+    if len(set(every)) < len(every):
+        raise UsageError("a column is in two groups", where="groups", hint="Each belongs to one modality.")
     for name, columns in asked.items():
         if name in rows.columns:
             raise UsageError(f"a group needs a name that no column has, got {name!r}", where="groups")

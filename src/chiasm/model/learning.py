@@ -4,53 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chiasm import plugins
 from chiasm.encode.engine import Described
-from chiasm.errors import DataError, UsageError
+from chiasm.errors import UsageError
 from chiasm.fuse.fusion import Fusion
 from chiasm.fuse.late import Late
 from chiasm.heads.calibrate import Calibration
-from chiasm.heads.conformal import Conformal, pattern_names
-from chiasm.heads.linear import check_classes
+from chiasm.heads.conformal import Conformal
 from chiasm.heads.task import Task
 from chiasm.judge.outcome import Outcome
 from chiasm.judge.predictions import Sets, judge_target, patterns_of
 from chiasm.model.choice import chosen
 from chiasm.model.inputs import Inputs
+from chiasm.model.lesson import FEW, Floats, Lesson, finite
 from chiasm.model.predictor import Predictor
 from chiasm.model.remarks import giveaways, left_out, read_as, repeated
-from chiasm.model.trial import FEW, Lesson, Trial, finite, parted, run, teach_all
+from chiasm.model.targets import Settings, lesson_of
+from chiasm.model.trial import Candidate, Trial, run
 from chiasm.rows.rows import Rows
 
-Floats = NDArray[np.float64]
 AUTO = ("late", "concat", "experts", "weighted")
 """What `auto` tries beside every single modality; fusions that learn by gradients are tried when named."""
-LEAST = 10
-"""Fewer rows with a value than this are not learned from."""
-
-
-@dataclass(frozen=True, eq=False)
-class Settings:
-    """How targets are learned.
-
-    fuse : 'auto', the name of a fusion, or one.  kinds : {target: kind}, see `Task`.
-    folds : of the cross-validation, None for one a group of `by`.  by, time : columns that part the rows.
-    balance : whether every class weighs the same.  coverage : of conformal sets and intervals.
-    """
-
-    fuse: str | Fusion = "auto"
-    kinds: Mapping[str, str] | None = None
-    folds: int | None = 5
-    by: str | None = None
-    time: str | None = None
-    balance: bool = False
-    coverage: float = 0.9
-    seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,98 +48,28 @@ def learn(
     copies: Sequence[Mapping[str, Described]] = (),
 ) -> Learned:
     """Learn one target from rows that are described already."""
-    values = targets_of(rows, target)
-    use = np.flatnonzero([value is not None for value in values])
-    _check_enough(target, use, described)
-    known = rows[use]
-    task = _task([values[i] for i in use.tolist()], target, settings)
-    notes = left_out(target, len(rows) - len(use)) + read_as(target, task, settings.kinds or {})
+    lesson, known = lesson_of(rows, target, described, settings, copies)
+    notes = left_out(target, len(rows) - len(known)) + read_as(target, lesson.task, settings.kinds)
     notes += repeated(known, target) if settings.by is None and settings.time is None else []
-    notes += giveaways(known, target, [values[i] for i in use.tolist()], inputs.columns)
-    groups = None if settings.by is None else _groups(known, settings.by)
-    lesson = Lesson(
-        task,
-        [values[i] for i in use.tolist()],
-        {c: d.take(use) for c, d in described.items()},
-        groups,
-        _weights(task, [values[i] for i in use.tolist()]) if settings.balance else None,
-        [{c: d.take(use) for c, d in one.items()} for one in copies],
-    )
-    times = None if settings.time is None else known.values(settings.time)
-    fusions = _candidates(settings.fuse, len(inputs.encoders))
-    trial = run(lesson, inputs, fusions, parted(lesson, settings.folds, times, settings.seed))
+    notes += giveaways(known, target, lesson.values, inputs.columns)
+    fusions = candidates(settings.fuse, len(inputs.encoders))
+    trial = run(lesson, inputs, fusions, lesson.parted(settings.folds, settings.seed))
     name, alone = chosen(trial) if settings.fuse == "auto" else (_name(settings.fuse), False)
     if len(inputs.encoders) == 1:
         name, alone = next(iter(inputs.encoders)), True
-    scores = trial.singles[name] if alone else trial.fusions[name]
-    outcome = _judged(target, trial, name, alone, scores, len(rows) - len(use), settings)
-    predictor = _refitted(target, lesson, inputs, fusions, trial, name, alone, settings)
+    used = trial.singles[name] if alone else trial.fusions[name]
+    outcome = _judged(target, trial, name, used, len(rows) - len(known), settings)
+    predictor = _refitted(target, lesson, inputs, fusions, trial, name, used, settings)
     return Learned(predictor, outcome, notes)
 
 
-def _check_enough(target: str, use: NDArray[np.int64], described: Mapping[str, Described]) -> None:
-    both = np.intersect1d(use, np.concatenate([d.row for d in described.values()]))
-    if len(both) < LEAST:
-        found = "" if len(both) == len(use) else f", {len(both)} of them beside anything usable"
-        raise DataError(
-            f"{len(use)} rows have a value{found}: fewer than {LEAST}",
-            where=f"target {target!r}",
-            hint="Give more rows.",
-        )
+def candidates(fuse: str | Fusion, modalities: int) -> dict[str, Fusion]:
+    """The fusions to try, by name; `late` is always there, since its heads are the single modalities.
 
-
-def targets_of(rows: Rows, target: str) -> list[Any]:
-    """The target's values, one a row, None where there is none or it is broken."""
-    column = rows.schema[target]
-    if column.many:  # of a list without labels, none holds: that is not an absent cell
-        return list(rows.table[target].to_pylist())
-    if column.modality in ("image", "sound", "video"):
-        raise UsageError(f"column {target!r} holds {column.modality}, which is no target", where="target")
-    if column.modality in ("number", "date"):
-        found: list[Any] = [None] * len(rows)
-        values, places, _ = rows.array(target)
-        plain = rows.values(target)
-        for place, value in zip(places.tolist(), values[:, 0].tolist(), strict=True):
-            whole = isinstance(plain[place], int)
-            found[place] = plain[place] if whole else value
-        return found
-    return rows.values(target)
-
-
-def _task(values: Sequence[Any], target: str, settings: Settings) -> Task:
-    try:
-        task = Task.of(values, (settings.kinds or {}).get(target))
-        check_classes(task)
-    except DataError as error:
-        raise DataError(error.what, where=f"target {target!r}", hint=error.hint) from error
-    if task.kind == "classes" and len(task.classes) > len(values) / 2:
-        raise DataError(
-            f"{len(task.classes):,} classes in {len(values):,} rows: hardly any is there twice",
-            where=f"target {target!r}",
-            hint="Is it a name or a free text? Numbers are read with --as COL=number.",
-        )
-    return task
-
-
-def _weights(task: Task, values: Sequence[Any]) -> Floats | None:
-    """(n,) the inverse of how common each row's class is, 1 on average; None but for classes."""
-    if task.kind not in ("classes", "order"):
-        return None
-    coded = task.code(values)
-    counts = np.bincount(coded, minlength=task.outputs)
-    return np.asarray(len(coded) / (np.count_nonzero(counts) * counts[coded]), np.float64)
-
-
-def _groups(rows: Rows, by: str) -> NDArray[np.int64]:
-    """(n,) codes; a row without a group is one of its own."""
-    names = [f"row {i}" if value is None else f"group {value}" for i, value in enumerate(rows.values(by))]
-    return np.unique(names, return_inverse=True)[1].astype(np.int64)
-
-
-def _candidates(fuse: str | Fusion, modalities: int) -> dict[str, Fusion]:
-    """The fusions to try, by name; `late` is always there, since its heads are the single modalities."""
+    UsageError for what does not predict.
+    """
     late: dict[str, Fusion] = {"late": fuse if isinstance(fuse, Late) else Late()}
-    if fuse == "auto":
+    if fuse in ("auto", "none"):
         return late if modalities == 1 else {name: plugins.get("fuse", name)() for name in AUTO}
     own = plugins.get("fuse", fuse)() if isinstance(fuse, str) else fuse
     if not isinstance(own, Fusion):
@@ -170,60 +77,62 @@ def _candidates(fuse: str | Fusion, modalities: int) -> dict[str, Fusion]:
     return late if modalities == 1 else {**late, _name(fuse): own}
 
 
-def check_fusion(fuse: str | Fusion) -> None:
-    """Raise UsageError for what predicts nothing, before any work is done."""
-    if fuse not in ("auto", "none"):
-        _candidates(fuse, 2)
-
-
 def _name(fuse: str | Fusion) -> str:
     return fuse if isinstance(fuse, str) else type(fuse).__name__.lower()
 
 
 def _judged(
-    target: str, trial: Trial, name: str, alone: bool, scores: Floats, left_out: int, settings: Settings
+    target: str, trial: Trial, name: str, used: Candidate, left_out: int, settings: Settings
 ) -> Outcome:
     """The outcome of what is in use, on the rows that were scored by what had not seen them."""
-    lesson = trial.lesson
+    lesson, rows, several = trial.lesson, trial.fold >= 0, len(trial.singles) > 1
     shown = {}
-    if not alone and len(trial.singles) > 1:
-        has = {c: finite(s) for c, s in trial.singles.items()}
-        shown = {pattern: trial.shown(name, pattern) for pattern in patterns_of(has)}
-    rows = trial.fold >= 0
+    if used.modality is None:
+        has = {c: finite(one.scores) for c, one in trial.singles.items()}
+        shown = {pattern: trial.shown(name, pattern)[rows] for pattern in patterns_of(has)}
+    # a column may have the name of a fusion
+    titles = {n: f"{n} fusion" if n in trial.singles else n for n in trial.fusions}
     return judge_target(
         target,
         lesson.task,
         [value for value, scored in zip(lesson.values, rows.tolist(), strict=True) if scored],
-        name,
-        {n: s[rows] for n, s in trial.fusions.items()} if len(trial.singles) > 1 else {},
-        {n: s[rows] for n, s in trial.singles.items()},
-        {p: s[rows] for p, s in shown.items()},
+        titles[name] if used.modality is None else name,
+        {titles[n]: one.scores[rows] for n, one in trial.fusions.items()} if several else {},
+        {n: one.scores[rows] for n, one in trial.singles.items()},
+        shown,
         groups=None if lesson.groups is None else lesson.groups[rows].tolist(),
-        sets=_sets(trial, scores, settings),
+        sets=_sets(trial, used, settings),
         left_out=left_out,
         seed=settings.seed,
     )
 
 
-def _sets(trial: Trial, scores: Floats, settings: Settings) -> list[Sets]:
+def _sets(trial: Trial, used: Candidate, settings: Settings) -> list[Sets]:
     """Whether the sets or intervals, learned on the other folds, hold the truth of each row scored."""
-    lesson, names = trial.lesson, np.array(pattern_names(trial.lesson.has))
-    covered, size = np.zeros(len(scores), bool), np.zeros(len(scores))
-    known = finite(scores)
+    lesson, names = trial.lesson, np.array(trial.lesson.patterns(used.modality))
+    covered, size = np.zeros(len(names), bool), np.zeros(len(names))
+    known = finite(used.scores) & (trial.fold >= 0)
     for number in range(int(trial.fold.max()) + 1):
         here, others = known & (trial.fold == number), known & (trial.fold != number)
         if others.sum() < FEW:
             return []
         if here.any():
-            groups = None if lesson.groups is None else lesson.groups[others]
-            own = Conformal(settings.coverage).fit(
-                scores[others], lesson.coded[others], lesson.task, names[others].tolist(), groups
-            )
-            some = scores[here], names[here].tolist()
+            own = _conformal(lesson, used.scores, names, others, settings.coverage)
+            some = used.scores[here], names[here].tolist()
             covered[here] = own.covered(some[0], lesson.coded[here], some[1])
             size[here] = sizes(own, lesson.task, *some)
     rows = trial.fold >= 0
     return [Sets(covered[rows], size[rows], settings.coverage)]
+
+
+def _conformal(
+    lesson: Lesson, scores: Floats, names: np.ndarray, rows: np.ndarray, coverage: float
+) -> Conformal:
+    """Sets and intervals as some rows (n,) teach them."""
+    groups = None if lesson.groups is None else lesson.groups[rows]
+    return Conformal(coverage).fit(
+        scores[rows], lesson.coded[rows], lesson.task, names[rows].tolist(), groups
+    )
 
 
 def sizes(conformal: Conformal, task: Task, scores: Floats, names: Sequence[str]) -> Floats:
@@ -241,19 +150,28 @@ def _refitted(
     fusions: Mapping[str, Fusion],
     trial: Trial,
     name: str,
-    alone: bool,
+    used: Candidate,
     settings: Settings,
 ) -> Predictor:
     """The chosen one, learned from all rows, calibrated by the scores of rows it had not seen."""
-    everything = np.arange(len(lesson.values))
-    own = inputs.fit(lesson.described, everything)
-    wanted = {n: f for n, f in fusions.items() if n == "late" or (n == name and not alone)}
-    learned = teach_all(lesson, own, wanted, everything)
-    late, fusion = learned["late"], learned["late" if alone else name]
-    names, raw = pattern_names(lesson.has), trial.raw[name]
-    calibration = Calibration()
-    known = finite(raw)
-    calibration.fit(raw, lesson.coded, lesson.task, names, lesson.groups)
-    scores = calibration.transform(raw, names) if known.any() else raw
-    conformal = Conformal(settings.coverage).fit(scores, lesson.coded, lesson.task, names, lesson.groups)
-    return Predictor(target, lesson.task, own, name, alone, fusion, late, calibration, conformal)
+    everything = np.ones(len(lesson.values), bool)
+    own = inputs.fit(lesson.described, np.flatnonzero(everything))
+    wanted = {n: f for n, f in fusions.items() if n == "late" or (n == name and used.modality is None)}
+    learned = lesson.teach(own, wanted, np.flatnonzero(everything))
+    late, fusion = learned["late"], learned["late" if used.modality is not None else name]
+    calibration = lesson.calibrate(used.raw, used.modality, everything) or _untouched(lesson.task)
+    singles = {
+        m: lesson.calibrate(one.raw, m, everything) or _untouched(lesson.task)
+        for m, one in trial.singles.items()
+    }
+    names = lesson.patterns(used.modality)
+    scores = calibration.transform(used.raw, names)
+    conformal = _conformal(lesson, scores, np.array(names), everything, settings.coverage)
+    alone = used.modality is not None
+    return Predictor(target, lesson.task, own, name, alone, fusion, late, calibration, singles, conformal)
+
+
+def _untouched(task: Task) -> Calibration:
+    """A calibration that leaves scores as they are: of no rows nothing is learned."""
+    y = np.zeros((0, task.outputs)) if task.is_number or task.kind == "labels" else np.zeros(0, np.int64)
+    return Calibration().fit(np.zeros((0, task.outputs)), y, task)

@@ -11,28 +11,33 @@ from sklearn.base import clone
 from chiasm import plugins
 from chiasm.align.hubness import Hubness
 from chiasm.align.linear import CCA, LinearAligner
+from chiasm.checks import check_known, check_range
 from chiasm.encode.cache import Cache, opened
 from chiasm.encode.engine import Described
 from chiasm.errors import UsageError
 from chiasm.fuse.fusion import Fusion
 from chiasm.fuse.mean import Mean
+from chiasm.heads.task import KINDS
 from chiasm.judge.scoreboard import Report
 from chiasm.model import folder
 from chiasm.model.fitting import Fitted, choose_encoders, fit_space
 from chiasm.model.inputs import Encoders, Inputs, Progress, choose_inputs
 from chiasm.model.judging import Baselines
-from chiasm.model.learning import Learned, Settings, check_fusion, learn
+from chiasm.model.learning import Learned, candidates, learn
 from chiasm.model.model import Model, named
 from chiasm.model.space import Space
+from chiasm.model.targets import Kinds, Settings
 from chiasm.rows.readers import read
 from chiasm.rows.rows import Rows
+
+MOST_COPIES = 100
 
 
 def fit(
     data: Any,
     *,
     target: str | Sequence[str] | None = None,
-    task: str | Mapping[str, str] | None = None,
+    task: str | Kinds | None = None,
     encoders: Encoders | None = None,
     modalities: Mapping[str, str] | None = None,
     clean: Mapping[str, Sequence[str]] | None = None,
@@ -55,8 +60,8 @@ def fit(
 
     target : a column to predict, or several; kept out of the space. Rows of equal class of the first are
         right answers to each other in a search, and supervised aligners learn from it.
-    task : 'classes', 'labels', 'order', 'number' or 'numbers', or {target: one of these}; else the values
-        tell.
+    task : 'classes', 'labels', 'order', 'number' or 'numbers', or {target: one of these, or the values of an
+        order from low to high}; else the values tell.
     encoders : {column: a name, a model folder or file, an Encoder, or a function of a list of cells}.
     clean : {column: cleaning steps}, see `chiasm.read`.
     groups : {name: columns} of numbers, categories and dates that are one modality; else all are, as 'table'.
@@ -72,6 +77,9 @@ def fit(
     precision : of the products between columns: 'float32', or 'bfloat16' where the processor has it (torch).
     cache : where features are kept; None takes the user's cache folder.
     """
+    check_range(seed, "seed", 0, 2**32 - 1)
+    check_range(copies, "copies", 0, MOST_COPIES)
+    check_range(coverage, "coverage", 0, 1)
     rows = read(data, modalities=modalities, clean=clean)
     targets = [target] if isinstance(target, str) else list(target or ())
     kinds = dict.fromkeys(targets, task) if isinstance(task, str) else dict(task or {})
@@ -81,7 +89,7 @@ def fit(
     settings = Settings(fuse, kinds, folds, by, time, balance, coverage, seed)
     predicted = [] if fuse == "none" else targets
     inputs = Inputs(joining, {})
-    check_fusion(fuse)
+    candidates(fuse, 2)
     if predicted:
         inputs = choose_inputs(rows, encoders or {}, targets, groups, (by, time))
     with opened(cache) as kept:
@@ -108,7 +116,7 @@ def fit(
 def _check(
     rows: Rows,
     targets: Sequence[str],
-    kinds: Mapping[str, str],
+    kinds: Kinds,
     by: str | None,
     time: str | None,
     folds: int | None,
@@ -117,15 +125,31 @@ def _check(
         rows.schema[column]
     for column in kinds:
         if column not in targets:
-            raise UsageError(f"column {column!r} has a task but is no target", where="task")
+            raise UsageError(
+                f"column {column!r} has a task but is no target", where="task", hint="Name it as one."
+            )
+        if isinstance(kinds[column], str):
+            check_known(str(kinds[column]), KINDS, "kind of target")
     if len(set(targets)) < len(targets):
         raise UsageError("a target is named twice", where="target")
+    _check_parting(rows, targets, by, time, folds)
+
+
+def _check_parting(
+    rows: Rows, targets: Sequence[str], by: str | None, time: str | None, folds: int | None
+) -> None:
     if folds is None and by is None:
         raise UsageError(
             "a fold for each group needs groups", where="folds", hint="Name their column with by."
         )
     if folds is not None and folds < 2:
         raise UsageError(f"there must be 2 folds or more, got {folds}", where="folds")
+    for parting in (by, time):
+        if parting in targets:
+            raise UsageError(f"column {parting!r} is a target: it cannot part the rows", where="by, time")
+    if time is not None and rows.schema[time].modality not in ("number", "date"):
+        held = rows.schema[time].modality
+        raise UsageError(f"column {time!r} holds {held}, no number or date to order by", where="time")
     if by is not None and time is not None:
         raise UsageError("folds go by groups or by time", hint="Give by or time, not both.")
 

@@ -23,10 +23,10 @@ from chiasm.model import folder
 from chiasm.model.evaluating import outcome_of, stress_of
 from chiasm.model.explaining import explain, worth
 from chiasm.model.judging import Baselines, judge, known_share, labels_of
-from chiasm.model.learning import targets_of
 from chiasm.model.predictor import Prediction, Predictor
 from chiasm.model.query import DISLIKE, Hit, Question, asked, check_searchable, rows_like
 from chiasm.model.space import Progress, Space
+from chiasm.model.targets import targets_of
 from chiasm.rows.columns import ROW, with_rows
 from chiasm.rows.readers import read
 from chiasm.rows.rows import Rows
@@ -73,6 +73,9 @@ class Model:
 
     def read(self, source: Any) -> Rows:
         """Rows of a source, read as this model's schema says."""
+        single = str | bytes | int | float | None
+        if isinstance(source, Mapping) and all(isinstance(one, single) for one in source.values()):
+            source = [source]  # one row, as a query is written
         if isinstance(source, Rows) and source.schema != self.schema:
             rows = read(source.table.drop_columns([ROW]), root=source.base, schema=self.schema)
             return replace(rows, table=with_rows(rows.table, source.numbers))
@@ -107,7 +110,7 @@ class Model:
             check_known(find, self.columns, "column")
         parts = asked(self.space, self.schema, query or {})
         for ids, weight in ((like, 1.0), (unlike, DISLIKE)):
-            parts += rows_like(self.space, self.galleries, {i: self._place(i) for i in ids}, weight)
+            parts += rows_like(self.space, self.galleries, [(i, self._place(i)) for i in ids], weight)
         question = Question.of(parts)
         rows, galleries = (self.rows, self.galleries) if data is None else self._other(data)
         wanted = np.ones(len(rows), bool) if where is None else rows.where(where)
@@ -211,7 +214,11 @@ class Model:
                     groups = None if self.facts.get("by") is None else rows.values(self.facts["by"])
                     outcomes.append(outcome_of(predictor, seen, values, groups, seed))
                     stresses += [stress_of(predictor, seen, values, seed)] if stress else []
-        return replace(report, outcomes=tuple(outcomes), stresses=tuple(stresses))
+        unjudged = set(self.predictors) - {one.target for one in outcomes}
+        notes = [f"Target {name!r}: no row has a value, so it is not judged." for name in sorted(unjudged)]
+        return replace(
+            report, outcomes=tuple(outcomes), stresses=tuple(stresses), notes=(*report.notes, *notes)
+        )
 
     def _searched(self, rows: Rows, seed: int, cache: Cache, progress: Progress | None) -> Report:
         if not self.columns:

@@ -21,6 +21,8 @@ from chiasm.model.inputs import Inputs, Progress
 from chiasm.rows.rows import Rows
 
 Floats = NDArray[np.float64]
+WIDEST = 10_000_000
+"""Features wider than these are no features."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,6 @@ class Seen:
     described: Mapping[str, Described]
     features: Mapping[str, Features]
 
-    @property
-    def patterns(self) -> list[str]:
-        """(n,) the names of the modalities that each row has."""
-        return pattern_names({c: f.present for c, f in self.features.items()})
-
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
@@ -71,6 +68,7 @@ class Predictor:
     name : of the fusion in use, or of the modality that is used alone.
     alone : whether one modality is used alone: the others are looked at only in rows that lack it.
     fusion : what predicts;  late : late fusion, whose heads are the single modalities.
+    calibration : of what predicts;  singles : {modality: that of its scores alone}.
     """
 
     target: str
@@ -81,6 +79,7 @@ class Predictor:
     fusion: Fusion
     late: Fusion
     calibration: Calibration
+    singles: Mapping[str, Calibration]
     conformal: Conformal
 
     @property
@@ -104,12 +103,28 @@ class Predictor:
 
     def scores(self, features: Mapping[str, Features], patterns: Sequence[str] | None = None) -> Floats:
         """(n, q) calibrated scores; NaN rows where there is nothing it looks at."""
-        names = pattern_names({c: f.present for c, f in features.items()}) if patterns is None else patterns
+        names = self.patterns(features) if patterns is None else patterns
         return self.calibration.transform(self.fusion.scores(self.looked_at(features)), names)
+
+    def patterns(self, features: Mapping[str, Features]) -> list[str]:
+        """(n,) the names of the modalities by which each row is predicted."""
+        seen = self.looked_at(features)
+        return pattern_names(
+            {m: seen[m].present if m in seen else f.present & False for m, f in features.items()}
+        )
+
+    def alone_scores(self, features: Mapping[str, Features]) -> dict[str, Floats]:
+        """{modality: (n, q) calibrated scores of that modality alone}."""
+        found = {}
+        for m, f in features.items():
+            if m in self.singles and m in self.late.widths_:
+                names = [m if here else "" for here in f.present.tolist()]
+                found[m] = self.singles[m].transform(self.late.scores({m: f}), names)
+        return found
 
     def predict(self, seen: Seen) -> list[Prediction]:
         """One prediction a row; DataError names the rows that have nothing to go by."""
-        names = seen.patterns
+        names = self.patterns(seen.features)
         scores = self.scores(seen.features, names)
         used, absent, broken = self._columns(seen)
         self._check(seen, scores, broken)
@@ -123,6 +138,23 @@ class Predictor:
                 labels, sure, intervals, sets, abstained.tolist(), used, absent, broken, strict=True
             )
         ]
+
+    def check(self) -> None:
+        """Raise ValueError unless its parts fit each other, tried with a row of zeros: a folder may hold
+        anything."""
+        widths = {m: self.inputs.encoders[m].width_ for m in self.modalities}
+        if widths != dict(self.fusion.widths_) or max(widths.values()) > WIDEST:
+            raise ValueError("the widths of encoders and fusion differ")
+        task, zeros = self.task, {m: Features.of(np.zeros((1, w), np.float32)) for m, w in widths.items()}
+        distinct = len({repr(one) for one in task.classes}) == len(task.classes)
+        if not distinct or not np.isfinite(task.centre).all() or not (np.array(task.scale) > 0).all():
+            raise ValueError("the task is none")
+        scores = self.scores(zeros)
+        if scores.shape != (1, task.outputs) or not np.isfinite(scores).all():
+            raise ValueError("its scores are not those of its target")
+        self._open(scores, self.patterns(zeros))
+        self.conformal.abstains(scores, self.patterns(zeros))
+        self.alone_scores(zeros)
 
     def confidence(self, scores: Floats) -> Floats:
         """(n,) the probability of each row's label, of several labels that of the likeliest."""

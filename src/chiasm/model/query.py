@@ -147,12 +147,12 @@ def asked(space: Space, schema: Schema, query: Mapping[str, Any]) -> list[Part]:
 
 
 def rows_like(
-    space: Space, galleries: Mapping[str, Gallery], places: Mapping[str | int, int], weight: float
+    space: Space, galleries: Mapping[str, Gallery], places: Sequence[tuple[str | int, int]], weight: float
 ) -> list[Part]:
-    """Parts that ask to be near to indexed rows {id: place}, or away from them by a negative weight."""
+    """Parts that ask to be near to indexed rows (id, place), or away from them by a negative weight."""
     verb = "like" if weight > 0 else "unlike"
     parts = []
-    for name, place in places.items():
+    for name, place in places:
         fused = space.fuse(galleries, place)
         if np.isnan(fused).any():
             raise DataError(f"row {name!r} has nothing in the space", hint="Its cells are absent or broken.")

@@ -65,6 +65,7 @@ def of_predictor(made: Predictor) -> Record:
         "fusion": None if made.fusion is made.late else of("fuse", made.fusion),
         "late": of("fuse", made.late),
         "calibration": learned(made.calibration),
+        "singles": {modality: learned(one) for modality, one in made.singles.items()},
         "conformal": learned(made.conformal),
     }
 
@@ -82,6 +83,12 @@ def predictor(record: Mapping[str, Any], given: Mapping[str, Any]) -> Predictor:
         bool(record["alone"]),
         late if record["fusion"] is None else component("fuse", record["fusion"]),
         late,
-        Calibration(**record["calibration"]["params"]).restore(record["calibration"]["state"]),
+        _calibration(record["calibration"]),
+        {str(modality): _calibration(one) for modality, one in record["singles"].items()},
         Conformal(**record["conformal"]["params"]).restore(record["conformal"]["state"]),
     )
+
+
+def _calibration(record: Mapping[str, Any]) -> Calibration:
+    own: Calibration = Calibration(**record["params"]).restore(record["state"])
+    return own

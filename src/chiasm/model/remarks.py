@@ -72,11 +72,14 @@ def repeated(rows: Rows, target: str) -> list[str]:
     return found
 
 
-def read_as(target: str, task: Task, stated: Mapping[str, str]) -> list[str]:
+def read_as(target: str, task: Task, stated: Mapping[str, Any]) -> list[str]:
     whole = all(isinstance(value, int | float) for value in task.classes)
     if task.kind == "classes" and whole and target not in stated:
         return [
             f"Target {target!r}: its {len(task.classes)} whole numbers are taken for classes; "
             f"--task {target}=number (or =order) reads them otherwise."
         ]
+    if task.kind == "order" and stated.get(target) == "order" and not whole:
+        steps = " < ".join(map(str, task.classes))
+        return [f"Target {target!r} is an order: {steps}; --task {target}=LOW,…,HIGH states another."]
     return []
