@@ -9,7 +9,7 @@ from scipy.special import softmax
 from sklearn import metrics as sk
 
 from chiasm import measures
-from chiasm.measures import deciding, measures_for
+from chiasm.measures import deciding, measures_for, median_class
 
 RNG = np.random.default_rng(0)
 N = 80
@@ -185,3 +185,8 @@ def test_ten_thousand_classes_are_measured_in_no_time():
     p = softmax(np.eye(10_000, dtype=np.float32)[y][:, :10_000] * 5, axis=1)
     for measure in measures_for("classes", 10_000):
         assert np.isfinite(measure.draws(y, p, np.ones((3, 2000)))).all()
+
+
+def test_the_median_class_is_where_half_is_reached() -> None:
+    p = np.array([[0.5, 0.3, 0.2], [0.4, 0.2, 0.4], [0.0, 0.0, 0.4]])  # the last sums to less than half
+    assert median_class(p).tolist() == [0, 1, 2]

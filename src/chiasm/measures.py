@@ -109,13 +109,13 @@ def _briers(y: Targets, p: Values) -> Values:
     return np.asarray(total / 2 if p.shape[1] == 2 else total)
 
 
-def _middle(p: Values) -> NDArray[np.int64]:
-    """(n,) the median class of an order."""
+def median_class(p: Values) -> NDArray[np.int64]:
+    """(n,) the median of an order's classes by their probabilities (n, q)."""
     return np.asarray((np.cumsum(p, axis=1) < 0.5).sum(axis=1).clip(max=p.shape[1] - 1))
 
 
 def _steps(y: Targets, p: Values) -> Values:
-    return np.asarray(abs(_middle(p) - y), np.float64)
+    return np.asarray(abs(median_class(p) - y), np.float64)
 
 
 def _label_losses(y: Targets, p: Values) -> Values:
@@ -176,7 +176,7 @@ def _f1(y: Targets, p: Values, W: Values) -> Values:
 
 def _kappa(y: Targets, p: Values, W: Values) -> Values:
     """1 less E(a − b)² over what it would be for independent a and b of these shares (Cohen 1968)."""
-    a, b, total = y.astype(float), _middle(p).astype(float), W.sum(axis=1)
+    a, b, total = y.astype(float), median_class(p).astype(float), W.sum(axis=1)
     means = W @ a * (W @ b) / total**2
     return np.asarray(1 - (W @ (a - b) ** 2 / total) / (W @ (a**2 + b**2) / total - 2 * means))
 
@@ -289,7 +289,9 @@ LABELS_MACRO = Measure("f1_macro", "F1, mean of labels", True, True, _labels_mac
 LABELS_LOSS = _of_rows("log_loss", "log loss", False, False, _label_losses)
 STEPS = _of_rows("mae_steps", "mean error, steps", False, False, _steps)
 KAPPA = Measure("kappa", "quadratic kappa", False, True, _kappa)
-ORDER_ACCURACY = _of_rows("accuracy", "accuracy", True, True, lambda y, p: np.asarray(_middle(p) == y, float))
+ORDER_ACCURACY = _of_rows(
+    "accuracy", "accuracy", True, True, lambda y, p: np.asarray(median_class(p) == y, float)
+)
 R2 = Measure("r2", "R²", False, True, _r2)
 MAE = _of_rows("mae", "mean error", False, False, _errors)
 RMSE = Measure("rmse", "root mean square error", False, False, _rmse)

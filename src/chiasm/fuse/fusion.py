@@ -13,6 +13,7 @@ from chiasm.checks import Estimator
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import DataError, ShapeError
 from chiasm.heads.task import Task
+from chiasm.measures import median_class
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, Features]
@@ -149,8 +150,7 @@ def labels_of(task: Task, scores: Floats) -> list[Any]:
     elif task.kind == "labels":
         said = [[c for c, s in zip(task.classes, row, strict=True) if s > 0] for row in filled]
     elif task.kind == "order":
-        middle = (np.cumsum(task.probabilities(filled), axis=1) < 0.5).sum(axis=1)
-        said = [task.classes[min(i, task.outputs - 1)] for i in middle]
+        said = [task.classes[i] for i in median_class(task.probabilities(filled))]
     else:
         said = [task.classes[i] for i in filled.argmax(axis=1)]
     return [one if here else None for one, here in zip(said, found, strict=True)]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from chiasm.heads.task import Task
 from chiasm.judge.outcome import Bin, Confusion, Curve, Detail
-from chiasm.measures import reliability
+from chiasm.measures import median_class, reliability
 
 Floats = NDArray[np.float64]
 NAMED, REST = 12, "others"
@@ -27,10 +27,10 @@ def detail_of(task: Task, y: NDArray[Any], p: Floats) -> Detail:
     bins = tuple(Bin(*one) for one in reliability(y, p))
     if task.kind == "labels":
         return Detail(calibration=bins)
-    said = p.argmax(axis=1) if task.kind == "classes" else (np.cumsum(p, axis=1) < 0.5).sum(axis=1)
+    said = p.argmax(axis=1) if task.kind == "classes" else median_class(p)
     names = [str(one) for one in task.classes]
     curves = _curves(y == 1, p[:, 1]) if task.kind == "classes" and p.shape[1] == 2 else ()
-    return Detail(bins, _confusion(y, said.clip(max=p.shape[1] - 1), names), curves)
+    return Detail(bins, _confusion(y, said, names), curves)
 
 
 def _points(y: Floats, p: Floats) -> tuple[tuple[float, float], ...]:
