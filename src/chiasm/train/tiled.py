@@ -1,0 +1,198 @@
+"""InfoNCE of big batches, exact, never holding all scores; imports torch, so import it only where it is used.
+
+The scores (b, b) are made tile by tile, forward and once more backward (Inf-CL, Cheng et al. 2024, arXiv
+2410.17243). What is kept between is, of every row and column, the largest score so far and the sum of the
+exponentials relative to it, which moves as larger ones come (Milakov & Gimelshein 2018, arXiv 1805.02867): at
+a scale of 100 scores lie 200 apart, more than one fixed reference bears.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import distributed
+
+from chiasm.checks import check_range
+from chiasm.errors import ShapeError, UsageError
+from chiasm.train.contrastive import check_pairs
+
+Tensor = Any
+Group = Any
+
+
+def tiled_info_nce(
+    left: Tensor,
+    right: Tensor,
+    scale: Tensor | float,
+    positives: Tensor | None = None,
+    *,
+    tile: int = 1024,
+    group: Group | None = None,
+) -> Tensor:
+    """`contrastive.info_nce` of left and right (b, d), in the memory of their gradients and a few tiles.
+
+    Differentiable once, in left, right and scale.
+
+    positives : whole numbers (b,), the same for rows that belong together; None: each to its partner alone.
+    tile : rows and columns of scores held at a time.
+    group : torch.distributed processes (under torchrun `torch.distributed.group.WORLD`) that each hold b rows
+        of one batch. Each gets the loss of the whole batch, and gradients whose mean over the processes, as
+        DistributedDataParallel takes it, is that loss's. Numbers in `positives` count across processes.
+    """
+    check_pairs(left, right, positives)
+    check_range(tile, "tile", 1)
+    if left.dtype not in (torch.float32, torch.float64):
+        raise UsageError(
+            f"sums of {left.dtype} lose too much", where="left, right", hint="Call .float() first."
+        )
+    _check_equal(left, group)
+    scale = torch.as_tensor(scale, dtype=left.dtype, device=left.device)
+    if scale.numel() != 1:
+        raise ShapeError(f"expected one number, got {tuple(scale.shape)}", where="scale")
+    rank, b = 0 if group is None else distributed.get_rank(group), len(left)
+    own = slice(rank * b, rank * b + b)
+    ids = torch.arange(own.start, own.stop, device=left.device) if positives is None else positives
+    ids = _gathered(ids, group).unique(return_inverse=True)[1]
+    loss: Tensor = _TiledInfoNCE.apply(left, right, scale, ids, own, tile, group)
+    return loss
+
+
+class _TiledInfoNCE(torch.autograd.Function):  # type: ignore[misc]
+    """Own rows `left` (b, d) against everyone's `right` (B, d); b = B in one process.
+
+    S = scale · left rightᵀ are the scores, P their softmax over each row plus that over each column, T (b, B)
+    the target: 1 / size of the group where two rows belong together. The loss is
+    (Σ log Σ exp S of rows + Σ log Σ exp S of columns − 2 Σ T S) / 2B, its gradient in S (P − 2 T) / 2B.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        left: Tensor,
+        right: Tensor,
+        scale: Tensor,
+        ids: Tensor,
+        own: slice,
+        tile: int,
+        group: Group | None,
+    ) -> Tensor:
+        right = _gathered(right, group)
+        rows, columns = _sums(left, right, scale, tile)
+        columns = _merged(columns, group)
+        agreement = scale * (left * _means(right, ids, ids[own], ids)).sum(dim=1)
+        mine = _added((rows.log() - 2 * agreement).sum(), group)
+        ctx.save_for_backward(left, right, scale, ids, *rows, *columns)
+        ctx.own, ctx.tile, ctx.group = own, tile, group
+        return ((mine + columns.log().sum()) / (2 * len(right))).to(left.dtype)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        left, right, scale, ids, *kept = ctx.saved_tensors
+        rows, columns = Sums(*kept[:2]), Sums(*kept[2:])
+        to_left = _means(right, ids, ids[ctx.own], ids).mul_(-2)
+        to_right = _means(left, ids[ctx.own], ids, ids).mul_(-2)
+        for i, j, scores in _tiles(left, right, scale, ctx.tile):
+            p = rows.part(i).softmax(scores, 1).add_(columns.part(j).softmax(scores, 0))
+            to_left[i].addmm_(p, right[j])
+            to_right[j].addmm_(p.T, left[i])
+        to_right = _added(to_right, ctx.group)[ctx.own]
+        each = gradient / (2 * len(left))  # of B in all, times the number of processes: their mean is taken
+        to_scale = (each * (left * to_left).sum()).reshape(scale.shape)
+        return to_left.mul_(each * scale), to_right.mul_(each * scale), to_scale, None, None, None, None
+
+
+class Sums(NamedTuple):
+    """Sums of exp(scores) of n rows or columns, held as total · exp(peak), the largest score the peak."""
+
+    peak: Tensor
+    total: Tensor
+
+    @classmethod
+    def none(cls, like: Tensor) -> Sums:
+        """Of no score yet, a sum for each row of `like` (n, d)."""
+        return cls(like.new_full((len(like),), -torch.inf), like.new_zeros(len(like)))
+
+    def part(self, places: slice) -> Sums:
+        """Views of some of them."""
+        return Sums(self.peak[places], self.total[places])
+
+    def add_(self, scores: Tensor, dim: int) -> None:
+        """Take in more scores, summed over `dim`."""
+        peak = torch.maximum(self.peak, scores.amax(dim))
+        self.raise_(peak)
+        self.total.add_((scores - peak.unsqueeze(dim)).exp_().sum(dim))
+
+    def raise_(self, peak: Tensor) -> None:
+        """Take totals relative to a peak (n,) at least as high."""
+        self.total.mul_((self.peak - peak).exp_())
+        self.peak.copy_(peak)
+
+    def softmax(self, scores: Tensor, dim: int) -> Tensor:
+        """exp(scores) as shares of the sums over `dim`."""
+        return (scores - self.peak.unsqueeze(dim)).exp_().div_(self.total.unsqueeze(dim))
+
+    def log(self) -> Tensor:
+        """Float64, in which the peak does not swallow the rest."""
+        return self.peak.double() + self.total.double().log()
+
+
+def _tiles(left: Tensor, right: Tensor, scale: Tensor, tile: int) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Places in left, places in right, and their scores (≤ tile, ≤ tile)."""
+    for i in range(0, len(left), tile):
+        rows = slice(i, i + tile)
+        scaled = left[rows] * scale
+        for j in range(0, len(right), tile):
+            yield rows, slice(j, j + tile), scaled @ right[j : j + tile].T
+
+
+def _sums(left: Tensor, right: Tensor, scale: Tensor, tile: int) -> tuple[Sums, Sums]:
+    """Of every row and of every column of the scores."""
+    rows, columns = Sums.none(left), Sums.none(right)
+    for i, j, scores in _tiles(left, right, scale, tile):
+        rows.part(i).add_(scores, 1)
+        columns.part(j).add_(scores, 0)
+    return rows, columns
+
+
+def _means(values: Tensor, ids: Tensor, asked: Tensor, all_ids: Tensor) -> Tensor:
+    """T applied: Σ of the values (n, d) with the id asked for (q,), over the size of its group; (q, d)."""
+    sizes = all_ids.bincount()
+    sums = values.new_zeros(len(sizes), values.shape[1]).index_add_(0, ids, values)
+    return sums.div_(sizes[:, None])[asked]
+
+
+def _gathered(values: Tensor, group: Group | None) -> Tensor:
+    """The rows of all processes in their order."""
+    if group is None:
+        return values
+    parts = [torch.empty_like(values) for _ in range(distributed.get_world_size(group))]
+    distributed.all_gather(parts, values.contiguous(), group=group)
+    return torch.cat(parts)
+
+
+def _added(values: Tensor, group: Group | None) -> Tensor:
+    """Summed over the processes, in place."""
+    if group is not None:
+        distributed.all_reduce(values, group=group)
+    return values
+
+
+def _merged(sums: Sums, group: Group | None) -> Sums:
+    """The sums of all processes."""
+    if group is not None:
+        peak = sums.peak.clone()
+        distributed.all_reduce(peak, distributed.ReduceOp.MAX, group=group)
+        sums.raise_(peak)
+        _added(sums.total, group)
+    return sums
+
+
+def _check_equal(left: Tensor, group: Group | None) -> None:
+    """Raise, in every process, unless all have as many rows."""
+    rows = _gathered(torch.tensor([len(left)], device=left.device), group).tolist()
+    if len(set(rows)) > 1:
+        hint = "Drop the last, smaller batch."
+        raise ShapeError(f"processes hold different numbers of rows: {rows}", where="left, right", hint=hint)
