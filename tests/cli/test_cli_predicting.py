@@ -135,7 +135,7 @@ def test_what_is_worth_collecting(model: Path, table: Path) -> None:
     assert {one["column"] for one in missing["missing"]} == {"caption", "photo"}
     said_ = run("collect", model, new, "--row", "numbers").out.splitlines()
     assert said_ == [one["verdict"] for one in missing["missing"]]
-    assert run("collect", model, table, "--row", "b002").out == "no modality is missing\n"
+    assert run("collect", model, table, "--row", "b002").out == "no whole modality is missing\n"
 
 
 def test_a_report_with_stress_and_a_page(model: Path, table: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from chiasm.judge.collect import Worth, worth_collecting
 from chiasm.judge.estimate import Estimate
 from chiasm.judge.explain import Explanation, shares
 from chiasm.judge.occlude import Part, occlude
+from chiasm.judge.outcome import Outcome
 from chiasm.model.predictor import Predictor, Seen
 from chiasm.rows import media
 from chiasm.rows.clean import cleaner
@@ -22,6 +23,8 @@ from chiasm.rows.rows import Rows
 
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
+TRIED = 500
+"""Indexed rows whose cells are tried."""
 MOVED = 0.1
 """The part of its interval by which a number must move to be another decision."""
 
@@ -146,10 +149,15 @@ def first_item(rows: Rows, column: str) -> Any:
     return cleaner(modality, rows.schema[column].clean, column)(media.decode(modality, cell.value))
 
 
-def worth(predictor: Predictor, seen: Seen, others: Seen, gains: Mapping[str, Estimate]) -> list[Worth]:
+def tried(n: int) -> NDArray[np.int64]:
+    """Places of at most `TRIED` of n indexed rows, whose cells are tried in a row that lacks them."""
+    return np.unique(np.linspace(0, n - 1, min(n, TRIED)).astype(np.int64))
+
+
+def worth(predictor: Predictor, seen: Seen, others: Seen, outcome: Outcome | None) -> list[Worth]:
     """The modalities that a row lacks, and what collecting each would do, tried with the cells of other rows.
 
-    gains : {modality: what it adds to the others, by the main measure}.
+    outcome : of the target, which says what modalities add.
     """
     (said,) = predictor.predict(seen)
     case = Case.of(predictor, seen)
@@ -180,5 +188,14 @@ def worth(predictor: Predictor, seen: Seen, others: Seen, gains: Mapping[str, Es
         {m: others.features[m].present for m in lacking},
         alike(known),
         plugged,
-        gains,
+        {} if outcome is None else _gains(predictor, outcome, case),
     )
+
+
+def _gains(predictor: Predictor, outcome: Outcome, case: Case) -> dict[str, Estimate]:
+    """{modality: what it adds to the others, by the main measure}; of one used alone, what it gains over the
+    modality that the row has instead."""
+    if not predictor.alone:
+        return {one.name: one.gain for one in outcome.added}
+    instead = [one.gain for one in outcome.gains if one.name in case.vectors]
+    return {predictor.name: min(instead, key=lambda gain: gain.value)} if instead else {}

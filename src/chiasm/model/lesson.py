@@ -16,7 +16,7 @@ from chiasm.encode.features import Features
 from chiasm.fuse.fusion import Fusion
 from chiasm.fuse.singles import Stacked
 from chiasm.heads.calibrate import Calibration
-from chiasm.heads.conformal import pattern_names
+from chiasm.heads.patterns import pattern_names
 from chiasm.heads.task import Task
 from chiasm.model.inputs import Inputs
 from chiasm.rows.folds import folds

@@ -21,7 +21,7 @@ from chiasm.judge.outcome import Outcome
 from chiasm.judge.scoreboard import Report
 from chiasm.model import folder
 from chiasm.model.evaluating import outcome_of, stress_of
-from chiasm.model.explaining import explain, worth
+from chiasm.model.explaining import explain, tried, worth
 from chiasm.model.judging import Baselines, judge, known_share, labels_of
 from chiasm.model.predictor import Prediction, Predictor
 from chiasm.model.query import DISLIKE, Hit, Question, asked, check_searchable, rows_like
@@ -32,8 +32,6 @@ from chiasm.rows.readers import read
 from chiasm.rows.rows import Rows
 from chiasm.rows.schema import Schema
 
-TRIED = 500
-"""Indexed rows whose cells are tried in a row that lacks them."""
 Ids = str | int | Sequence[str | int]
 
 
@@ -159,11 +157,10 @@ class Model:
         row, predictor = self.read(data), self.predictor(target)
         if len(row) != 1:
             raise UsageError(f"one row is asked about at a time, got {len(row)}", hint="Give rows[i].")
-        some = np.unique(np.linspace(0, len(self.rows) - 1, min(len(self.rows), TRIED)).astype(np.int64))
-        added = next((o.added for o in self.outcomes if o.target == predictor.target), ())
+        outcome = next((one for one in self.outcomes if one.target == predictor.target), None)
         with opened(cache) as kept:
-            seen, others = predictor.see(row, kept), predictor.see(self.rows[some], kept)
-        return worth(predictor, seen, others, {one.name: one.gain for one in added})
+            seen = predictor.see(row, kept)
+            return worth(predictor, seen, predictor.see(self.rows[tried(len(self.rows))], kept), outcome)
 
     def predictor(self, target: str | None = None) -> Predictor:
         """What predicts a target; without a name the only one there is."""

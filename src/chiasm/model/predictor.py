@@ -15,7 +15,8 @@ from chiasm.encode.features import Features
 from chiasm.errors import DataError
 from chiasm.fuse.fusion import Fusion, labels_of
 from chiasm.heads.calibrate import Calibration
-from chiasm.heads.conformal import Conformal, pattern_names
+from chiasm.heads.conformal import Conformal
+from chiasm.heads.patterns import pattern_names
 from chiasm.heads.task import Task
 from chiasm.model.inputs import Inputs, Progress
 from chiasm.rows.rows import Rows
