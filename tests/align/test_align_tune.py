@@ -49,6 +49,16 @@ def test_the_best_of_the_grid_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(aligner.maps_["a"], fresh.maps_["a"])
 
 
+def test_fewer_rows_than_features_are_tuned_alike_in_what_they_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    train, valid = pairs(24), pairs(150, 1)
+    moments = Moments.of(train)
+    found = tune(CCA(6).fit_moments(moments), moments, valid, train, one_to_one(150))
+    monkeypatch.setattr(module, "_spans", lambda *_: {})
+    slow = tune(CCA(6).fit_moments(moments), moments, valid, train, one_to_one(150))
+    for one, other in zip(found.trace, slow.trace, strict=True):
+        assert one["score"] == pytest.approx(other["score"], abs=0.01)
+
+
 def test_few_rows_want_more_ridge_than_many() -> None:
     chosen = {}
     for n in (40, 4000):

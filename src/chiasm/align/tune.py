@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.base import clone
 
 from chiasm.align.hubness import neighbourhood
 from chiasm.align.linear import LinearAligner
@@ -66,6 +67,38 @@ def tune(
     bank : fitting rows that stand for training queries; where it is empty, hubs stay uncorrected.
     relevant : {(query column, answer column): (query items, answer items)}, true where an answer is right.
     """
+    axes = _spans(aligner, moments, bank)
+    if axes:  # as good in those coordinates, and as many times faster as the matrices are smaller
+        valid, bank = _turned(valid, axes), _turned(bank, axes)
+        turned = Moments.of(bank, moments.precision)
+        tuning = _tuned(clone(aligner).fit_moments(turned), turned, valid, bank, relevant, seed)
+        aligner.set_params(**tuning.params).fit_moments(moments)
+        return tuning
+    return _tuned(aligner, moments, valid, bank, relevant, seed)
+
+
+def _spans(aligner: LinearAligner, moments: Moments, bank: Mapping[str, Features]) -> dict[str, Vectors]:
+    """{column: (d, r) orthonormal} coordinates of what the fitting rows span, if the bank is all of them and
+    some column has fewer than features; else nothing. Ridge solutions lie there (Schölkopf et al. 2001)."""
+    whole = all(c in bank and len(bank[c].means) == moments.pairs(c, c) for c in moments.columns)
+    if not whole or "ridge" not in aligner.tunable or aligner.labelled:
+        return {}
+    wide = [c for c in moments.columns if len(bank[c].values) < moments.width(c)]
+    return {c: np.linalg.qr(bank[c].values.T.astype(np.float64))[0].astype(np.float32) for c in wide}
+
+
+def _turned(table: Mapping[str, Features], axes: Mapping[str, Vectors]) -> dict[str, Features]:
+    return {c: f.with_values(f.values @ axes[c]) if c in axes else f for c, f in table.items()}
+
+
+def _tuned(
+    aligner: LinearAligner,
+    moments: Moments,
+    valid: Mapping[str, Features],
+    bank: Mapping[str, Features],
+    relevant: Right,
+    seed: int,
+) -> Tuning:
     tuning = Tuning()
     small = _Trial(valid, {c: _sampled(f, FEW, seed) for c, f in bank.items()}, _thinned(relevant, seed))
     for name in aligner.tunable:
