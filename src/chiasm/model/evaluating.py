@@ -11,6 +11,11 @@ from chiasm.judge.predictions import Sets, judge_target, patterns_of
 from chiasm.judge.stress import Stress, stress
 from chiasm.model.learning import sizes
 from chiasm.model.predictor import Predictor, Seen
+from chiasm.rows.rows import Rows
+
+PLAIN = ("text", "number", "category", "date", "name")
+SOME = 0.05
+"""Rows alike by chance are no news below this share."""
 
 
 def outcome_of(
@@ -69,3 +74,19 @@ def _known(predictor: Predictor, values: Sequence[Any]) -> list[bool]:
     if not any(known):
         raise DataError("no row has a value that was learned", where=f"target {predictor.target!r}")
     return known
+
+
+def remarks_on(rows: Rows, indexed: Rows, targets: set[str], outcomes: Sequence[Outcome]) -> list[str]:
+    """What is to be said of rows that were judged: targets without a value, rows learned from."""
+    unjudged = sorted(targets - {one.target for one in outcomes})
+    found = [f"Target {name!r}: no row has a value, so it is not judged." for name in unjudged]
+    plain = [c.name for c in rows.schema.columns if c.modality in PLAIN and c.name not in targets]
+    if outcomes and len(plain) > 1:
+        learned = set(zip(*(map(repr, indexed.values(c)) for c in plain), strict=True))
+        asked = list(zip(*(map(repr, rows.values(c)) for c in plain), strict=True))
+        share = sum(one in learned for one in asked) / len(asked)
+        if share > SOME:
+            found.append(
+                f"About {share:.0%} of these rows were learned from: how well new ones do is not told."
+            )
+    return found

@@ -20,7 +20,7 @@ from chiasm.judge.explain import Explanation
 from chiasm.judge.outcome import Outcome
 from chiasm.judge.scoreboard import Report
 from chiasm.model import folder
-from chiasm.model.evaluating import outcome_of, stress_of
+from chiasm.model.evaluating import outcome_of, remarks_on, stress_of
 from chiasm.model.explaining import explain, tried, worth
 from chiasm.model.judging import Baselines, judge, known_share, labels_of
 from chiasm.model.predictor import Prediction, Predictor
@@ -211,11 +211,8 @@ class Model:
                     groups = None if self.facts.get("by") is None else rows.values(self.facts["by"])
                     outcomes.append(outcome_of(predictor, seen, values, groups, seed))
                     stresses += [stress_of(predictor, seen, values, seed)] if stress else []
-        unjudged = set(self.predictors) - {one.target for one in outcomes}
-        notes = [f"Target {name!r}: no row has a value, so it is not judged." for name in sorted(unjudged)]
-        return replace(
-            report, outcomes=tuple(outcomes), stresses=tuple(stresses), notes=(*report.notes, *notes)
-        )
+        notes = (*report.notes, *remarks_on(rows, self.rows, set(self.predictors), outcomes))
+        return replace(report, outcomes=tuple(outcomes), stresses=tuple(stresses), notes=notes)
 
     def _searched(self, rows: Rows, seed: int, cache: Cache, progress: Progress | None) -> Report:
         if not self.columns:
