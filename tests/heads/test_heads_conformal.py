@@ -11,7 +11,8 @@ from scipy.special import expit, softmax
 
 from chiasm import storage
 from chiasm.errors import DataError
-from chiasm.heads.conformal import Conformal, pattern_names, quantile
+from chiasm.heads.conformal import Conformal, quantile
+from chiasm.heads.patterns import pattern_names
 from chiasm.heads.task import Task
 
 N = 2000

@@ -8,13 +8,14 @@ from chiasm.doors import door
 
 if TYPE_CHECKING:
     from chiasm.heads.calibrate import Calibration
-    from chiasm.heads.conformal import Conformal, pattern_names
+    from chiasm.heads.conformal import Conformal
     from chiasm.heads.forecast import Forecast
     from chiasm.heads.forest import Forest
     from chiasm.heads.head import Head
     from chiasm.heads.kernel import Kernel
     from chiasm.heads.linear import Linear
     from chiasm.heads.ordinal import Ordinal
+    from chiasm.heads.patterns import pattern_names
     from chiasm.heads.task import Task
 
 __all__ = [
@@ -34,13 +35,14 @@ __getattr__, __dir__ = door(
     __name__,
     {
         "calibrate": ("Calibration",),
-        "conformal": ("Conformal", "pattern_names"),
+        "conformal": ("Conformal",),
         "forecast": ("Forecast",),
         "forest": ("Forest",),
         "head": ("Head",),
         "kernel": ("Kernel",),
         "linear": ("Linear",),
         "ordinal": ("Ordinal",),
+        "patterns": ("pattern_names",),
         "task": ("Task",),
     },
 )

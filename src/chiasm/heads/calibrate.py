@@ -13,6 +13,7 @@ from scipy.special import expit, log_softmax
 from chiasm.checks import Estimator, check_matrix
 from chiasm.errors import ShapeError
 from chiasm.heads.folds import folds, held_out, several
+from chiasm.heads.patterns import row_patterns
 from chiasm.heads.task import Task
 from chiasm.numerics import softmax
 
@@ -69,7 +70,7 @@ class Calibration(Estimator):
         scores = np.asarray(check_matrix(scores, "scores", task.outputs), np.float64)
         own = _weights(weights, len(scores))
         use = np.flatnonzero(np.isfinite(scores).all(axis=1) & (own > 0))
-        names = _names(patterns, len(scores))
+        names = row_patterns(patterns, len(scores))
         part = _Rows(task, scores[use], np.asarray(y)[use], [names[i] for i in use.tolist()], own[use])
         self.form_ = _chosen(part, None if groups is None else np.asarray(groups)[use], self.seed)
         self.slope_, self.bias_, self.patterns_ = _fitted(part, self.form_)
@@ -82,7 +83,7 @@ class Calibration(Estimator):
         self.require_fitted("form_")
         task = Task.from_json(self.task_)
         scores = np.asarray(check_matrix(scores, "scores", task.outputs), np.float64)
-        own = [self.patterns_.get(name, 0.0) for name in _names(patterns, len(scores))]
+        own = [self.patterns_.get(name, 0.0) for name in row_patterns(patterns, len(scores))]
         found = scores * np.exp(self.slope_ + np.array(own).reshape(-1, 1)) + self.bias_
         return np.asarray(
             log_softmax(found, axis=1) if task.kind in ("classes", "order") else found, np.float64
@@ -178,12 +179,6 @@ def _fitted(part: _Rows, form: str) -> tuple[Floats, Floats, dict[str, float]]:
 def _mapped(part: _Rows, slope: Floats, bias: Floats, own: dict[str, float]) -> Floats:
     extra = np.array([own.get(name, 0.0) for name in part.patterns])[part.pattern]
     return np.asarray(part.scores * np.exp(slope + extra[:, None]) + bias)
-
-
-def _names(patterns: Sequence[str] | None, n: int) -> list[str]:
-    if patterns is not None and len(patterns) != n:
-        raise ShapeError(f"expected a pattern a row, {n}, got {len(patterns)}", where="patterns")
-    return [""] * n if patterns is None else list(patterns)
 
 
 def _weights(weights: Floats | None, n: int) -> Floats:

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from chiasm.checks import Estimator, check_matrix, check_range
-from chiasm.errors import DataError, ShapeError
+from chiasm.errors import DataError
+from chiasm.heads.patterns import UNNAMED, row_patterns
 from chiasm.heads.task import Task
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 SMALLEST = 50  # groups (or rows) a pattern needs for a threshold of its own
 SHARED = 20.0  # rows' worth of the overall error in a pattern's scale
-REST = ""  # the name under which small patterns share a threshold
+REST = UNNAMED  # small patterns share a threshold with rows of none
 
 
 class Conformal(Estimator):
@@ -70,11 +71,11 @@ class Conformal(Estimator):
         self.forget()
         scores = np.asarray(check_matrix(scores, "scores", task.outputs), np.float64)
         known = np.isfinite(scores).all(axis=1)
-        y, names = np.asarray(y)[known], _names(patterns, len(scores))[known]
+        y, names = np.asarray(y)[known], np.array(row_patterns(patterns, len(scores)), str)[known]
         self.task_ = task.to_json()
         errors = np.abs(scores[known] - y) if task.is_number else np.zeros((int(known.sum()), 1))
         self.scales_ = _scales(errors, names)
-        strange = self._strangeness(scores[known], y, names)
+        strange = self._strangeness(scores[known], y, names.tolist())
         weights = _weights(None if groups is None else np.asarray(groups)[known], len(y))
         self.thresholds_ = _thresholds(strange, names, weights, self.coverage)
         return self
@@ -98,7 +99,7 @@ class Conformal(Estimator):
         if not task.is_number:
             raise DataError(f"{task.kind} have sets, not intervals", where="Conformal")
         scores = np.asarray(check_matrix(scores, "scores", task.outputs), np.float64)
-        names = _names(patterns, len(scores))
+        names = row_patterns(patterns, len(scores))
         half = self._limits(patterns, len(scores))[:, None] * self._units(names)
         return np.stack([task.numbers(scores - half), task.numbers(scores + half)], axis=-1)
 
@@ -106,7 +107,8 @@ class Conformal(Estimator):
         """(n,) whether the set or interval holds the coded truth, all of it."""
         task = self._task()
         if task.is_number or task.kind == "labels":
-            strange = self._strangeness(np.asarray(scores, np.float64), y, _names(patterns, len(scores)))
+            names = row_patterns(patterns, len(scores))
+            strange = self._strangeness(np.asarray(scores, np.float64), y, names)
             return ~(strange > self._limits(patterns, len(scores)))
         return np.asarray(self.sets(scores, patterns)[np.arange(len(y)), y], bool)
 
@@ -126,15 +128,15 @@ class Conformal(Estimator):
     def _limits(self, patterns: Sequence[str] | None, n: int) -> Floats:
         """(n,) the threshold of each row's pattern."""
         rest = self.thresholds_[REST]
-        found = [self.thresholds_.get(name, rest)[0] for name in _names(patterns, n).tolist()]
+        found = [self.thresholds_.get(name, rest)[0] for name in row_patterns(patterns, n)]
         return np.array(found, np.float64)
 
-    def _units(self, names: NDArray[Any]) -> Floats:
+    def _units(self, names: Sequence[str]) -> Floats:
         """(n, q) the usual error of each row's pattern."""
         rest = self.scales_[REST]
-        return np.array([self.scales_.get(name, rest) for name in names.tolist()]).reshape(len(names), -1)
+        return np.array([self.scales_.get(name, rest) for name in names]).reshape(len(names), -1)
 
-    def _strangeness(self, scores: Floats, y: NDArray[Any], names: NDArray[Any]) -> Floats:
+    def _strangeness(self, scores: Floats, y: NDArray[Any], names: Sequence[str]) -> Floats:
         """(n,) of the truth."""
         task = Task.from_json(self.task_)
         if task.is_number:
@@ -143,15 +145,6 @@ class Conformal(Estimator):
         if task.kind == "labels":
             return np.asarray(np.where(y > 0, each, 0.0).max(axis=1))
         return np.asarray(each[np.arange(len(y)), y])
-
-
-def pattern_names(present: dict[str, Mask]) -> list[str]:
-    """(n,) the columns each row has, joined: "image + text", of {column: (n,) whether the row has it}."""
-    columns = sorted(present)
-    table = np.array([present[column] for column in columns]).T
-    kinds, place = np.unique(table, axis=0, return_inverse=True)
-    names = [" + ".join(c for c, has in zip(columns, kind, strict=True) if has) for kind in kinds]
-    return [names[i] for i in place.ravel().tolist()]
 
 
 def _strange(task: Task, scores: Floats) -> Floats:
@@ -205,9 +198,3 @@ def _weights(groups: NDArray[np.int64] | None, n: int) -> Floats:
         return np.ones(n)
     _, place, counts = np.unique(groups, return_inverse=True, return_counts=True)
     return np.asarray(1.0 / counts[place])
-
-
-def _names(patterns: Sequence[str] | None, n: int) -> NDArray[Any]:
-    if patterns is not None and len(patterns) != n:
-        raise ShapeError(f"expected a pattern a row, {n}, got {len(patterns)}", where="patterns")
-    return np.array([REST] * n if patterns is None else list(patterns), dtype=object).astype(str)
