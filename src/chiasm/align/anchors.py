@@ -1,0 +1,127 @@
+"""Alignment without training: an item is described by its likeness to rows that have both columns."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.align.linear import LinearAligner, check_linked
+from chiasm.align.moments import Moments, Table
+from chiasm.checks import check_range
+from chiasm.encode.features import Features, as_features
+from chiasm.errors import UsageError
+from chiasm.metrics import blocks
+from chiasm.numerics import unit_rows
+
+Vectors = NDArray[np.float32]
+
+
+class Anchors(LinearAligner):
+    """Similarities to paired training rows as coordinates: ASIF (arXiv 2210.01738), on relative
+    representations (arXiv 2209.15430).
+
+    Coordinate j of an item is its cosine to anchor row j *in the item's own column*, features less their
+    mean. The `keep` highest stay, raised to `power`, at unit length. A photo and a text meet because the
+    photo is like the photos, and the text like the texts, of the same rows. `keep=None, power=1` gives
+    plain relative representations.
+
+    With gaps: an anchor is a row with two columns or more, and a column that an anchor lacks has nothing
+    there. So two columns are compared over the anchors that both have; what an item has at others is
+    counted as unlike, and lowers all its similarities to that column.
+
+    dim : anchors at most, the width of the space. The more the better, and the larger what is searched.
+        Of more rows they are drawn so that every pair of columns gets its share.
+    keep : similarities kept an item; None keeps all. It may be changed after `fit`, as `power` may.
+    power : exponent of the similarities, which keep their sign: the higher, the more the nearest anchors
+        count. Few rows want a low one (2 for hundreds, 4 for many thousands).
+
+    anchors_ : (k,) the rows of `fit` that are coordinates.
+    maps_ : {column: (d, k)} their features, centred, at unit length; 0 where an anchor lacks the column.
+    """
+
+    labelled = True  # it learns from rows, as those do that need classes
+
+    def __init__(self, dim: int = 4096, keep: int | None = 200, power: float = 3.0, seed: int = 0) -> None:
+        self.dim = dim
+        self.keep = keep
+        self.power = power
+        self.seed = seed
+
+    def fit(self, X: Table | Iterable[Table], y: Any = None) -> Self:
+        """Keep anchors from rows; `y` is ignored."""
+        if not isinstance(X, Mapping):
+            raise UsageError("Anchors needs all rows at once, not a stream", where="X")
+        return self.fit_labelled(Moments.of(X), X, y)
+
+    def fit_moments(self, moments: Moments) -> Self:
+        """Refused: rows cannot be had back from second moments."""
+        raise UsageError("Anchors learns from rows", hint="Call fit(X).")
+
+    def fit_labelled(self, moments: Moments, X: Table, y: Any) -> Self:
+        """`fit` where the moments of the same rows are at hand."""
+        check_range(self.dim, "dim", 1)
+        _check_settings(self.keep, self.power)
+        columns = check_linked(moments)
+        features = {c: as_features(X[c]) for c in columns}
+        self.forget()
+        self.anchors_ = drawn_anchors({c: f.present for c, f in features.items()}, self.dim, self.seed)
+        self._solve(moments, columns)
+        for column, cells in features.items():
+            self._place(column, cells.take(self.anchors_))
+        return self
+
+    def _solve(self, moments: Moments, columns: list[str]) -> None:
+        """The means, and maps in which no column has any anchor yet."""
+        self.means_ = {c: moments.center(c).astype(np.float32) for c in columns}
+        self.maps_ = {c: np.zeros((moments.width(c), len(self.anchors_)), np.float32) for c in columns}
+
+    def _place(self, column: str, anchors: Features) -> None:
+        self.maps_[column][:, anchors.present] = unit_rows(anchors.means - self.means_[column]).T
+
+    def project(self, name: str, values: NDArray[Any]) -> Vectors:
+        """Items (items, d) of one column to sparse similarities (items, k), at unit length."""
+        _check_settings(self.keep, self.power)
+        relative = super().project(name, values)
+        for rows in blocks(*relative.shape):
+            relative[rows] = sharpened(relative[rows], self.keep, self.power)
+        return unit_rows(relative)
+
+
+def sharpened(similarities: Vectors, keep: int | None, power: float) -> Vectors:
+    """The `keep` highest of each row (t, k), and those that tie with the last of them, raised to `power`.
+
+    Each row is first divided by its largest, lest high powers underflow: only its direction counts.
+    """
+    width = similarities.shape[1]
+    if keep is not None and keep < width:
+        least = np.partition(similarities, width - keep, axis=1)[:, width - keep, None]
+        similarities = np.where(similarities >= least, similarities, np.float32(0))
+    sizes = np.abs(similarities)
+    largest = sizes.max(axis=1, keepdims=True)
+    sizes /= np.where(largest > 0, largest, 1)
+    return np.asarray(np.sign(similarities) * sizes ** np.float32(power))
+
+
+def drawn_anchors(present: Mapping[str, NDArray[np.bool_]], most: int, seed: int) -> NDArray[np.int64]:
+    """At most `most` rows that have two columns or more, ascending; present : {column: (n,)}.
+
+    Drawn without replacement, a row by the sum of 1 / (rows that have both) over the pairs it has, so that
+    a rare pair gets as many anchors as a common one (Efraimidis & Spirakis 2006, weighted sampling).
+    """
+    weight = np.zeros(len(next(iter(present.values()))))
+    for a, b in itertools.combinations(sorted(present), 2):
+        both = present[a] & present[b]
+        weight += both / max(int(both.sum()), 1)
+    rows = np.flatnonzero(weight)
+    keys = np.random.default_rng(seed).exponential(size=len(weight))[rows] / weight[rows]
+    return np.sort(rows[np.argsort(keys, kind="stable")[:most]])
+
+
+def _check_settings(keep: int | None, power: float) -> None:
+    if keep is not None:
+        check_range(keep, "keep", 1)
+    check_range(power, "power", 1e-3)
