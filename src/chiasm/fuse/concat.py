@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from chiasm.checks import check_range
 from chiasm.fuse.fusion import Columns, Floats, Fusion, means_of, present
 from chiasm.fuse.patterns import Mask
+from chiasm.heads.folds import several
 from chiasm.heads.linear import Linear
 from chiasm.heads.names import Record, record, revive
 
@@ -46,7 +47,7 @@ class Concat(Fusion):
         Z = np.vstack(
             [self._side_by_side(columns, mask) for mask in (whole, dropped(whole, self.drop, self.seed))]
         )
-        rows = np.arange(len(y)) if groups is None else groups
+        rows = groups if several(groups) else np.arange(len(y))
         own = None if weights is None else np.tile(weights, 2)
         head = Linear(folds=self.folds, seed=self.seed)
         self.head_ = record(head.fit(Z, np.concatenate([y, y]), self.task, own, np.tile(rows, 2)))

@@ -13,7 +13,7 @@ from chiasm.fuse.concat import dropped
 from chiasm.fuse.fusion import Columns, Floats, Fusion, means_of, present
 from chiasm.fuse.patterns import Mask
 from chiasm.fuse.singles import pulled, single_scores
-from chiasm.heads.folds import folds
+from chiasm.heads.folds import folds, several
 from chiasm.heads.linear import Linear
 from chiasm.heads.logistic import indicators
 from chiasm.heads.names import Record, record, revive
@@ -59,7 +59,7 @@ class Weighted(Fusion):
         whole = present(columns)
         masks = (whole, dropped(whole, self.drop, self.seed))
         Z = np.vstack([self._mean(held, mask) for mask in masks]).astype(np.float32)
-        rows = np.arange(len(y)) if groups is None else groups
+        rows = groups if several(groups) else np.arange(len(y))
         own = None if weights is None else np.tile(weights, 2)
         head = Linear(folds=self.folds, seed=self.seed)
         self.head_ = record(head.fit(Z, np.concatenate([y, y]), self.task, own, np.tile(rows, 2)))
