@@ -16,6 +16,7 @@ from chiasm.encode.features import Features
 from chiasm.fuse.fusion import Fusion
 from chiasm.fuse.singles import Stacked
 from chiasm.heads.calibrate import Calibration
+from chiasm.heads.folds import several
 from chiasm.heads.patterns import pattern_names
 from chiasm.heads.task import Task
 from chiasm.model.inputs import Inputs
@@ -104,12 +105,16 @@ class Lesson:
                 learned[name] = clone(fusion).fit_like(late)
             else:
                 learned[name] = self._taught(fusion, columns, rows)
+        for one in learned.values():
+            if isinstance(one, Stacked):
+                one.forget_held()
         return learned
 
     def _taught(self, fusion: Fusion, columns: Mapping[str, Features], rows: Places) -> Fusion:
         times = 1 + len(self.copies)
-        # a copy is never on the other side of an inner split than its row
-        groups = np.arange(len(self.values)) if self.groups is None and times > 1 else self.groups
+        groups = self.groups
+        if times > 1 and not several(None if groups is None else groups[rows]):
+            groups = np.arange(len(self.values))  # a copy stays on the side of its row in inner splits
         own: Fusion = clone(fusion)
         return own.fit(
             columns,
