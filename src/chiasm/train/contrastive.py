@@ -2,8 +2,8 @@
 
 Row i of `left` belongs to row i of `right`; every row is there and of unit length. `positives` are whole
 numbers (b,), the same for all rows that belong together: duplicates, several captions of a photo; None: each
-row to its partner alone. `scale` is 1 / temperature, a number or a tensor of one. Memory grows with b²; that of
-`tiled` does not.
+row to its partner alone. `scale` is 1 / temperature, a number or a tensor of one. Memory grows with b²; with
+`tiled` it does not.
 """
 
 from __future__ import annotations
