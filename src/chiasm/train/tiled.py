@@ -28,7 +28,7 @@ def tiled_info_nce(
     scale: Tensor | float,
     positives: Tensor | None = None,
     *,
-    tile: int = 1024,
+    tile: int = 512,
     group: Group | None = None,
 ) -> Tensor:
     """`contrastive.info_nce` of left and right (b, d), in the memory of their gradients and a few tiles.
