@@ -21,7 +21,7 @@ from chiasm.heads.task import KINDS
 from chiasm.judge.scoreboard import Report
 from chiasm.model import folder
 from chiasm.model.fitting import Fitted, choose_encoders, fit_space
-from chiasm.model.inputs import Encoders, Inputs, Progress, choose_inputs
+from chiasm.model.inputs import TABLE, Encoders, Inputs, Progress, choose_inputs
 from chiasm.model.judging import Baselines
 from chiasm.model.learning import Learned, candidates, learn
 from chiasm.model.model import Model, named
@@ -84,7 +84,9 @@ def fit(
     targets = [target] if isinstance(target, str) else list(target or ())
     kinds = dict.fromkeys(targets, task) if isinstance(task, str) else dict(task or {})
     _check(rows, targets, kinds, by, time, folds)
-    joining = choose_encoders(rows, encoders or {}, targets, (by, time))
+    together = set(groups or {TABLE}) - set(rows.columns) if targets else set()
+    single = {name: one for name, one in (encoders or {}).items() if name not in together}
+    joining = choose_encoders(rows, single, targets, (by, time))
     weighing, fuse = (_mean(fuse), "auto") if fuse == "mean" or isinstance(fuse, Mean) else (Mean(), fuse)
     settings = Settings(fuse, kinds, folds, by, time, balance, coverage, seed)
     predicted = [] if fuse == "none" else targets
