@@ -242,9 +242,7 @@ def _trust(outcome: Outcome) -> list[str]:
         said.append(f"Probabilities are off by {shown(error.value, True)} points on average.")
     for one in outcome.coverage:
         held, stated = shown(one.measured.value, True), shown(one.stated, True)
-        said.append(
-            f"Sets or intervals for {stated} % of the rows hold the truth in {held} %."
-        )
+        said.append(f"Sets or intervals for {stated} % of the rows hold the truth in {held} %.")
     return said
 
 
