@@ -19,6 +19,7 @@ from sklearn.base import clone
 from chiasm.align.hubness import neighbourhood
 from chiasm.align.linear import LinearAligner
 from chiasm.align.moments import Moments
+from chiasm.align.span import fit_spanned, spans, turned
 from chiasm.encode.features import Features
 
 GRIDS: dict[str, tuple[float, ...]] = {
@@ -67,28 +68,15 @@ def tune(
     bank : fitting rows that stand for training queries; where it is empty, hubs stay uncorrected.
     relevant : {(query column, answer column): (query items, answer items)}, true where an answer is right.
     """
-    axes = _spans(aligner, moments, bank)
+    rows = bank
+    axes = spans(aligner, moments, bank)
     if axes:  # as good in those coordinates, and as many times faster as the matrices are smaller
-        valid, bank = _turned(valid, axes), _turned(bank, axes)
-        turned = Moments.of(bank, moments.precision)
-        tuning = _tuned(clone(aligner).fit_moments(turned), turned, valid, bank, relevant, seed)
-        aligner.set_params(**tuning.params).fit_moments(moments)
+        valid, bank = turned(valid, axes), turned(bank, axes)
+        small = Moments.of(bank, moments.precision)
+        tuning = _tuned(clone(aligner).fit_moments(small), small, valid, bank, relevant, seed)
+        fit_spanned(aligner.set_params(**tuning.params), moments, rows)
         return tuning
     return _tuned(aligner, moments, valid, bank, relevant, seed)
-
-
-def _spans(aligner: LinearAligner, moments: Moments, bank: Mapping[str, Features]) -> dict[str, Vectors]:
-    """{column: (d, r) orthonormal} coordinates of what the fitting rows span, if the bank is all of them and
-    some column has fewer than features; else nothing. Ridge solutions lie there (Schölkopf et al. 2001)."""
-    whole = all(c in bank and len(bank[c].means) == moments.pairs(c, c) for c in moments.columns)
-    if not whole or "ridge" not in aligner.tunable or aligner.labelled:
-        return {}
-    wide = [c for c in moments.columns if len(bank[c].values) < moments.width(c)]
-    return {c: np.linalg.qr(bank[c].values.T.astype(np.float64))[0].astype(np.float32) for c in wide}
-
-
-def _turned(table: Mapping[str, Features], axes: Mapping[str, Vectors]) -> dict[str, Features]:
-    return {c: f.with_values(f.values @ axes[c]) if c in axes else f for c, f in table.items()}
 
 
 def _tuned(

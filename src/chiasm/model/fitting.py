@@ -14,6 +14,7 @@ from chiasm import plugins
 from chiasm.align.hubness import Hubness
 from chiasm.align.linear import LinearAligner
 from chiasm.align.moments import Moments
+from chiasm.align.span import fit_spanned
 from chiasm.align.tune import BANK, Tuning, sample, tune
 from chiasm.encode.encoder import Encoder
 from chiasm.encode.engine import Described
@@ -185,10 +186,10 @@ class _Stage:
         return sum(found[1:], start=found[0])
 
     def align(self, aligner: LinearAligner, *names: str) -> None:
-        if not aligner.labelled:
-            aligner.fit_moments(self.moments(*names))
-            return
         places = self.places(*names)
+        if not aligner.labelled:
+            fit_spanned(aligner, self.moments(*names), self.part(places))
+            return
         labels = None if self.labels is None else [self.labels[i] for i in places]
         aligner.fit_labelled(self.moments(*names), self.part(places), labels)
 
