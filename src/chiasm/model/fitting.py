@@ -76,7 +76,9 @@ def fit_space(
     if len(parts.score):
         stage.align(aligner, "fit", "tune")
         trial = Space(kept, aligner, stage.hubness(aligner, tuning, ("fit", "tune"), seed), fusion)
-        baselines = Baselines.of(stage.moments("fit", "tune"), aligner.dim)
+        baselines = Baselines.of(
+            stage.moments("fit", "tune"), aligner.dim, stage.part(stage.places("fit", "tune"))
+        )
         wanted = None if labels is None else [labels[i] for i in parts.score]
         report = judge(trial, baselines, stage.part(parts.score), wanted, target, seed)
     else:
@@ -85,7 +87,11 @@ def fit_space(
     space = Space(kept, aligner, stage.hubness(aligner, tuning, ("fit", "tune", "score"), seed), fusion)
     return Fitted(
         space,
-        Baselines.of(stage.moments("fit", "tune", "score"), aligner.dim),
+        Baselines.of(
+            stage.moments("fit", "tune", "score"),
+            aligner.dim,
+            stage.part(stage.places("fit", "tune", "score")),
+        ),
         features,
         parts,
         tuning,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from chiasm.align.linear import Ridge
 from chiasm.align.moments import Moments
+from chiasm.align.span import fit_spanned
 from chiasm.encode.features import Features
 from chiasm.errors import UsageError
 from chiasm.index import Gallery
@@ -33,10 +34,15 @@ class Baselines:
     regressions: Mapping[tuple[str, str], Ridge]
 
     @classmethod
-    def of(cls, moments: Moments, dim: int) -> Baselines:
-        """One regression for each direction whose columns share rows."""
+    def of(cls, moments: Moments, dim: int, rows: Mapping[str, Features]) -> Baselines:
+        """One regression for each direction whose columns share rows; `moments` are those of `rows`."""
         pairs = [p for p in itertools.permutations(moments.columns, 2) if moments.pairs(*p) >= 2]
-        return cls({(q, a): Ridge(dim, target=a).fit_moments(moments.only(q, a)) for q, a in pairs})
+        found = {}
+        for q, a in pairs:
+            ridge = Ridge(dim, target=a)
+            fit_spanned(ridge, moments.only(q, a), {q: rows[q], a: rows[a]})
+            found[q, a] = ridge
+        return cls(found)
 
     def scores(
         self, query: str, asked: Features, answer: str, given: Features
