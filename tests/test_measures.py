@@ -9,7 +9,7 @@ from scipy.special import softmax
 from sklearn import metrics as sk
 
 from chiasm import measures
-from chiasm.measures import deciding, measures_for, median_class
+from chiasm.measures import measures_for, median_class
 
 RNG = np.random.default_rng(0)
 N = 80
@@ -177,7 +177,6 @@ def test_which_measures_a_target_has():
         "numbers": "rmse",
     }
     assert "auc" not in [m.name for m in measures_for("classes", 10_000)]
-    assert [deciding(kind).name for kind in THEIRS] == ["log_loss", "log_loss", "log_loss", "rmse", "rmse"]
 
 
 def test_ten_thousand_classes_are_measured_in_no_time():

@@ -76,13 +76,6 @@ def measures_for(kind: str, outputs: int) -> tuple[Measure, ...]:
     return (R2, MAE, RMSE) if kind == "number" else (RMSE, MAE, R2)
 
 
-def deciding(kind: str) -> Measure:
-    """The measure by which candidates are chosen: log loss, and for numbers the root mean square error."""
-    if kind in ("number", "numbers"):
-        return RMSE
-    return LABELS_LOSS if kind == "labels" else LOG_LOSS
-
-
 def reliability(y: Targets, p: Values, bins: int = BINS) -> list[tuple[int, float, float]]:
     """(rows, mean confidence, share right) of every bin of confidence that holds a row, low to high."""
     sure, right = _confidence(y, p)

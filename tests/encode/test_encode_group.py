@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
 
-from chiasm.encode.group import describe_group, encode_group, group_cells
+from chiasm.encode.group import describe_group, group_cells
 from chiasm.encode.table import Table
 from chiasm.errors import DataError, UsageError
 from chiasm.rows.readers import read
@@ -230,7 +230,7 @@ def test_a_group_of_columns_is_one_cell_a_row(tmp_path: Path) -> None:
     assert row.tolist() == [0, 2, 3]
     assert [(b.row, b.column) for b in broken] == [(2, "age")]
     described = describe_group(rows, ["age", "sex", "seen"], Table())
-    found = encode_group(rows, ["age", "sex", "seen"], Table().fit(described.values))
+    found = described.features(Table().fit(described.values))
     assert found.present.tolist() == [True, False, True, True]
     assert len(set(found.key)) == 3
     assert found.broken == described.broken

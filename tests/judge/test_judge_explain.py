@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chiasm.errors import DataError, ShapeError, UsageError
-from chiasm.judge.explain import Explanation, shares, shares_of_rows
+from chiasm.judge.explain import Explanation, shares
 from chiasm.judge.occlude import Part
 
 
@@ -157,33 +157,6 @@ def test_a_modality_stays_exact_where_only_its_many_columns_are_drawn():
     assert sum(found.shares[c] for c in groups["record"]) == pytest.approx(whole.shares["record"], abs=1e-9)
     assert found.shares["c20"] == pytest.approx(whole.shares["photo"], abs=1e-12)
     assert adds_up(found)
-
-
-def test_many_rows_share_their_coalitions():
-    rng = np.random.default_rng(3)
-    present, x = rng.random((1000, 5)) < 0.7, rng.standard_normal((1000, 5))
-    calls = []
-
-    def scored(shown):
-        return np.tanh(shown.sum(axis=-1)) + shown[..., 0] * shown[..., 1]
-
-    def value(mask, rows):
-        calls.append(mask)
-        assert (present[rows] >= mask).all()  # only rows that have what is shown
-        return scored(np.where(mask, x[rows], 0.0))
-
-    found = shares_of_rows(value, names(5), present, {"table": ["c1", "c3"]})
-    assert len(calls) <= 32
-    for row in (0, 1, 17, 999):
-        one = shares(
-            lambda masks, row=row: scored(np.where(masks, x[row], 0.0)),
-            names(5),
-            {"table": ["c1", "c3"]},
-            present[row],
-        )
-        np.testing.assert_allclose(list(found[row].shares.values()), list(one.shares.values()), atol=1e-12)
-    assert all(adds_up(one) for one in found)
-    assert shares_of_rows(value, names(5), np.zeros((0, 5), bool)) == []
 
 
 def test_bad_input_is_named():

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from chiasm.encode.encoder import Encoder
 from chiasm.encode.engine import Described
-from chiasm.encode.features import Features
 from chiasm.errors import Broken, UsageError
 from chiasm.rows.media import content_key
 from chiasm.rows.rows import Rows
@@ -30,11 +29,6 @@ def describe_group(rows: Rows, columns: Sequence[str], encoder: Encoder) -> Desc
     key = np.array([_key(cell) for cell in cells], np.int64)
     item = np.zeros(len(row), np.int64)
     return Described(encoder.describe(cells), row, item, len(rows), tuple(broken), key)
-
-
-def encode_group(rows: Rows, columns: Sequence[str], encoder: Encoder) -> Features:
-    """Features of a group of columns by a fitted encoder."""
-    return describe_group(rows, columns, encoder).features(encoder)
 
 
 def group_cells(rows: Rows, columns: Sequence[str]) -> tuple[Cells, NDArray[np.int64], list[Broken]]:

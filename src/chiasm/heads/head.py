@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.checks import Estimator
-from chiasm.heads.folds import held_out
+from chiasm.checks import Estimator, check_range
+from chiasm.heads.folds import folds, held_out
 from chiasm.heads.task import KINDS, Task
 
 Floats = NDArray[np.float64]
@@ -63,3 +63,23 @@ class Head(Estimator, ABC):
     @abstractmethod
     def pull(self, Z: NDArray[np.float32], gradient: Floats) -> Floats:
         """(n, d): a gradient by scores (n, q) carried back to the features; zero where scores are steps."""
+
+
+class OneSolve(Head):
+    """A head whose `cross_fit` finds fit and held-out scores together: `fit` is that with own folds."""
+
+    folds: int
+    seed: int
+
+    def fit(
+        self,
+        Z: NDArray[np.float32],
+        y: NDArray[Any],
+        task: Task,
+        weights: Floats | None = None,
+        groups: NDArray[np.int64] | None = None,
+    ) -> Self:
+        """Learn from features (n, d) and coded targets."""
+        check_range(self.folds, "folds", 2)
+        self.cross_fit(Z, y, task, folds(y, groups, self.folds, self.seed), weights, groups)
+        return self

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.checks import check_matrix, check_range
+from chiasm.checks import check_matrix
 from chiasm.errors import DataError
 from chiasm.heads.alike import group_weights
-from chiasm.heads.folds import folds, several
-from chiasm.heads.head import Floats, Head
+from chiasm.heads.folds import several
+from chiasm.heads.head import Floats, OneSolve
 from chiasm.heads.linear import check_classes, unit_weights
 from chiasm.heads.spectral import Basis, regress
 from chiasm.heads.task import Task
@@ -22,7 +22,7 @@ WIDTHS = (0.5, 1.0, 2.0)
 LINEAR = (0.0, 1.0)
 
 
-class Kernel(Head):
+class Kernel(OneSolve):
     """The mean of a Gaussian process with covariance exp(-r² / 2w²) + linear · zᵀz' / v (Rasmussen and
     Williams 2006); noise, width and share of the linear part are chosen by held-out error.
 
@@ -37,6 +37,7 @@ class Kernel(Head):
     intercept_: Floats
     width_: float
     slope_: float
+    ridge_: float
 
     def __init__(
         self,
@@ -49,19 +50,6 @@ class Kernel(Head):
         self.linear = linear
         self.folds = folds
         self.seed = seed
-
-    def fit(
-        self,
-        Z: NDArray[np.float32],
-        y: NDArray[Any],
-        task: Task,
-        weights: Floats | None = None,
-        groups: NDArray[np.int64] | None = None,
-    ) -> Self:
-        """Learn from features (n, d) and coded targets."""
-        check_range(self.folds, "folds", 2)
-        self.cross_fit(Z, y, task, folds(y, groups, self.folds, self.seed), weights, groups)
-        return self
 
     def cross_fit(
         self,

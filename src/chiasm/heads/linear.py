@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.checks import check_matrix, check_range
+from chiasm.checks import check_matrix
 from chiasm.errors import DataError
 from chiasm.heads.alike import group_weights
-from chiasm.heads.folds import folds, several
-from chiasm.heads.head import Floats, Head
+from chiasm.heads.folds import several
+from chiasm.heads.head import Floats, OneSolve
 from chiasm.heads.spectral import Basis, regress
 from chiasm.heads.task import Task
 from chiasm.numerics import fix_signs, leading_eigen
@@ -20,7 +20,7 @@ RANK = 1024
 MOST_CLASSES = 1_000
 
 
-class Linear(Head):
+class Linear(OneSolve):
     """Scores linear in the features. Held-out error chooses the penalty, and with it whether features count
     as they are or at unit variance. Rows of a group count the less the more they repeat each other.
 
@@ -41,19 +41,6 @@ class Linear(Head):
         self.folds = folds
         self.seed = seed
 
-    def fit(
-        self,
-        Z: NDArray[np.float32],
-        y: NDArray[Any],
-        task: Task,
-        weights: Floats | None = None,
-        groups: NDArray[np.int64] | None = None,
-    ) -> Self:
-        """Learn from features (n, d) and coded targets."""
-        check_range(self.folds, "folds", 2)
-        self.cross_fit(Z, y, task, folds(y, groups, self.folds, self.seed), weights, groups)
-        return self
-
     def cross_fit(
         self,
         Z: NDArray[np.float32],
@@ -70,11 +57,11 @@ class Linear(Head):
         own = unit_weights(group_weights(values, groups, weights), len(values))
         self.mean_ = np.average(values, axis=0, weights=own)
         centred = values - self.mean_
-        found = [principal(centred * scale, own) for scale in _scales(centred, own)]
+        found = [principal(centred * scale, own) for scale in scales(centred, own)]
         bases = [basis for basis, _ in found]
         chosen = regress(bases, y, task, self.ridge, fold, several(groups))
         self.ridge_ = chosen.ridge
-        scale = _scales(centred, own)[chosen.basis]
+        scale = scales(centred, own)[chosen.basis]
         self.coef_ = scale[:, None] * (found[chosen.basis][1] @ chosen.coefficients[:-1])
         self.intercept_ = chosen.coefficients[-1]
         return chosen.held_out
@@ -117,7 +104,7 @@ def check_classes(task: Task) -> None:
         )
 
 
-def _scales(centred: Floats, weights: Floats) -> tuple[Floats, Floats]:
+def scales(centred: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """(d,) ones, and one over the standard deviation of columns, 0 for those that do not vary."""
     spread = np.sqrt(np.average(np.square(centred), axis=0, weights=weights))
     # Squares of float32 rounding are no variation.

@@ -13,7 +13,7 @@ from chiasm.checks import check_matrix, check_range
 from chiasm.errors import DataError
 from chiasm.heads.folds import folds, held_out
 from chiasm.heads.head import Floats, Head
-from chiasm.heads.linear import check_classes, principal, unit_weights
+from chiasm.heads.linear import check_classes, principal, scales, unit_weights
 from chiasm.heads.task import Task
 
 RIDGES = (1.0, 0.1, 1e-2, 1e-3, 1e-4)
@@ -57,8 +57,7 @@ class Ordinal(Head):
         values = np.asarray(check_matrix(Z, "features"), np.float64)
         own = unit_weights(weights, len(values))
         self.mean_ = np.average(values, axis=0, weights=own)
-        spread = np.sqrt(np.average((values - self.mean_) ** 2, axis=0, weights=own))
-        scale = np.where(spread > 1e-7, 1 / np.maximum(spread, 1e-7), 0.0)
+        _, scale = scales(values - self.mean_, own)
         basis, axes = principal((values - self.mean_) * scale, own)
         P, top = (values - self.mean_) * scale @ axes, float(basis.squares[0])
         self.ridge_ = self._chosen(P, y, task.outputs, own, groups, top) if self.ridge is None else self.ridge

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         map_points,
         scoreboard_png,
     )
-    from chiasm.judge.explain import Explanation, Shares, shares, shares_of_rows
+    from chiasm.judge.explain import Explanation, Shares, shares
     from chiasm.judge.explained import explanation_html
     from chiasm.judge.highlight import heat
     from chiasm.judge.occlude import Part, Piece, effects, pieces
@@ -63,7 +63,6 @@ __all__ = [
     "report_html",
     "scoreboard_png",
     "shares",
-    "shares_of_rows",
     "worth_collecting",
 ]
 
@@ -82,7 +81,7 @@ __getattr__, __dir__ = door(
             "map_points",
             "scoreboard_png",
         ),
-        "explain": ("Explanation", "Shares", "shares", "shares_of_rows"),
+        "explain": ("Explanation", "Shares", "shares"),
         "explained": ("explanation_html",),
         "highlight": ("heat",),
         "occlude": ("Part", "Piece", "effects", "pieces"),

@@ -21,7 +21,6 @@ BUDGET = 8192
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 Value = Callable[[Masks], Floats]
-ValueOfRows = Callable[[Masks, NDArray[np.int64]], Floats]
 
 
 @dataclass(frozen=True)
@@ -86,48 +85,6 @@ def shares(
     plan = _plan(_modalities(columns, groups, here), seed)
     masks = _spread(plan.masks, here)
     return _shares(plan, _checked(value(masks), len(masks)), columns, here)
-
-
-def shares_of_rows(
-    value: ValueOfRows,
-    columns: Sequence[str],
-    present: NDArray[np.bool_],
-    groups: Mapping[str, Sequence[str]] | None = None,
-    seed: int = 0,
-) -> list[Shares]:
-    """`shares` of n rows, with one call of `value` a coalition: at most 2^m for m columns, whatever n.
-
-    value : a mask (m,) and the places of r rows, all of which have those columns → (r,) scores of them.
-    present : (n, m) True where a row has a column.
-    """
-    present = np.asarray(present, bool)
-    if present.ndim != 2 or present.shape[1] != len(columns):
-        raise ShapeError(f"expected (n, {len(columns)}), got {present.shape}", where="present")
-    patterns, member = np.unique(present, axis=0, return_inverse=True)
-    member = member.reshape(-1)
-    plans = [_plan(_modalities(columns, groups, here), seed) for here in patterns]
-    needed = [_spread(plan.masks, here) for plan, here in zip(plans, patterns, strict=True)]
-    found = _scored(value, needed, member)
-    out: dict[int, Shares] = {}
-    for i, (plan, here, masks) in enumerate(zip(plans, patterns, needed, strict=True)):
-        rows = np.flatnonzero(member == i)
-        table = np.stack([found[mask.tobytes()][rows] for mask in masks], axis=1)  # (rows, s)
-        out.update((int(r), _shares(plan, line, columns, here)) for r, line in zip(rows, table, strict=True))
-    return [out[row] for row in range(len(present))]
-
-
-def _scored(value: ValueOfRows, needed: Sequence[Masks], member: NDArray[np.int64]) -> dict[bytes, Floats]:
-    """{mask: (n,) scores of those rows whose pattern needs it, else NaN}: one call a mask."""
-    users: dict[bytes, list[int]] = {}
-    for i, masks in enumerate(needed):
-        for mask in masks:
-            users.setdefault(mask.tobytes(), []).append(i)
-    found = {}
-    for key, patterns in users.items():
-        rows = np.flatnonzero(np.isin(member, patterns))
-        found[key] = np.full(len(member), np.nan)
-        found[key][rows] = _checked(value(np.frombuffer(key, bool), rows), len(rows))
-    return found
 
 
 @dataclass(frozen=True, eq=False)

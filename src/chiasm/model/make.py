@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from chiasm import plugins
 from chiasm.align.hubness import Hubness
@@ -31,6 +32,8 @@ from chiasm.rows.readers import read
 from chiasm.rows.rows import Rows
 
 MOST_COPIES = 100
+FEW = 5_000
+"""Rows up to which one thread of linear algebra is faster than several."""
 
 
 def fit(
@@ -97,15 +100,17 @@ def fit(
     with opened(cache) as kept:
         described = inputs.describe(rows, kept, progress)
         changed = [inputs.describe(rows, seed=seed + i) for i in range(copies)] if predicted else []
-    learned = {name: learn(rows, name, inputs, described, settings, changed) for name in predicted}
-    kinds_found = {name: one.predictor.task.kind for name, one in learned.items()}
-    equal = next((name for name in targets if kinds_found.get(name, "classes") == "classes"), None)
-    fitted = None
-    if joining:
-        fitted = fit_space(
-            rows, joining, {c: described[c] for c in joining}, target=equal, align=align, fusion=weighing,
-            dim=dim, by=by, precision=precision, seed=seed,
-        )  # fmt: skip
+    # threads that share a small matrix wait for each other longer than they work
+    with threadpool_limits(1 if len(rows) <= FEW else None, user_api="blas"):
+        learned = {name: learn(rows, name, inputs, described, settings, changed) for name in predicted}
+        kinds_found = {name: one.predictor.task.kind for name, one in learned.items()}
+        equal = next((name for name in targets if kinds_found.get(name, "classes") == "classes"), None)
+        fitted = None
+        if joining:
+            fitted = fit_space(
+                rows, joining, {c: described[c] for c in joining}, target=equal, align=align, fusion=weighing,
+                dim=dim, by=by, precision=precision, seed=seed,
+            )  # fmt: skip
     facts = {
         "seed": seed,
         "target": equal,
