@@ -51,7 +51,7 @@ def test_unlabelled_rows_inform_the_correlations_alone(nothing: object) -> None:
     aligner = Semantic(4).fit(X, some)
     assert aligner.classes_ == sorted(set(y))
     np.testing.assert_array_equal(aligner.correlations_, CCA(4).fit(X).correlations_)
-    labelled = Semantic(4).fit_labelled(Moments.of(X), {c: v[:60] for c, v in X.items()}, y[:60])
+    labelled = Semantic(4).fit_rows(Moments.of(X), {c: v[:60] for c, v in X.items()}, y[:60])
     np.testing.assert_array_equal(aligner.coefficients_["a"], labelled.coefficients_["a"])
 
 

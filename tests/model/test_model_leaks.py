@@ -102,7 +102,7 @@ def spied(patch: pytest.MonkeyPatch, columns: Mapping[str, list[Any]]) -> list[E
 
     spy(Encoder, "fit", lambda _, described: [("encoder", marked(described))])
     spy(LinearAligner, "fit_moments", lambda _, moments: [("align", marked_moments(moments))])
-    spy(Semantic, "fit_labelled", lambda _, moments, X, y: [("align by class", marked_features(X))])
+    spy(Semantic, "fit_rows", lambda _, moments, X, *rest: [("align by class", marked_features(X))])
     spy(fitting, "judge", judged)
     tune = fitting.tune
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.align.linear import LinearAligner, check_linked
-from chiasm.align.moments import Moments, Table
+from chiasm.align.aligner import Aligner, Columns
 from chiasm.checks import check_range
-from chiasm.encode.features import Features, as_features
-from chiasm.errors import UsageError
 from chiasm.metrics import blocks
 from chiasm.numerics import unit_rows
 
 Vectors = NDArray[np.float32]
 
 
-class Anchors(LinearAligner):
+class Anchors(Aligner):
     """Similarities to paired training rows as coordinates: ASIF (arXiv 2210.01738), on relative
     representations (arXiv 2209.15430).
 
@@ -43,7 +40,7 @@ class Anchors(LinearAligner):
     maps_ : {column: (d, k)} their features, centred, at unit length; 0 where an anchor lacks the column.
     """
 
-    labelled = True  # it learns from rows, as those do that need classes
+    tunable = adjustable = ("power",)
 
     def __init__(self, dim: int = 4096, keep: int | None = 200, power: float = 3.0, seed: int = 0) -> None:
         self.dim = dim
@@ -51,41 +48,27 @@ class Anchors(LinearAligner):
         self.power = power
         self.seed = seed
 
-    def fit(self, X: Table | Iterable[Table], y: Any = None) -> Self:
-        """Keep anchors from rows; `y` is ignored."""
-        if not isinstance(X, Mapping):
-            raise UsageError("Anchors needs all rows at once, not a stream", where="X")
-        return self.fit_labelled(Moments.of(X), X, y)
-
-    def fit_moments(self, moments: Moments) -> Self:
-        """Refused: rows cannot be had back from second moments."""
-        raise UsageError("Anchors learns from rows", hint="Call fit(X).")
-
-    def fit_labelled(self, moments: Moments, X: Table, y: Any) -> Self:
-        """`fit` where the moments of the same rows are at hand."""
+    def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
         check_range(self.dim, "dim", 1)
         _check_settings(self.keep, self.power)
-        columns = check_linked(moments)
-        features = {c: as_features(X[c]) for c in columns}
-        self.forget()
-        self.anchors_ = drawn_anchors({c: f.present for c, f in features.items()}, self.dim, self.seed)
-        self._solve(moments, columns)
-        for column, cells in features.items():
-            self._place(column, cells.take(self.anchors_))
-        return self
+        self.anchors_ = drawn_anchors({c: f.present for c, f in X.items()}, self.dim, self.seed)
+        self.maps_ = {}
+        for column, cells in X.items():
+            anchors = cells.take(self.anchors_)
+            vectors = np.zeros((cells.width, len(self.anchors_)), np.float32)
+            vectors[:, anchors.present] = unit_rows(anchors.means - self.means_[column]).T
+            self.maps_[column] = vectors
 
-    def _solve(self, moments: Moments, columns: list[str]) -> None:
-        """The means, and maps in which no column has any anchor yet."""
-        self.means_ = {c: moments.center(c).astype(np.float32) for c in columns}
-        self.maps_ = {c: np.zeros((moments.width(c), len(self.anchors_)), np.float32) for c in columns}
-
-    def _place(self, column: str, anchors: Features) -> None:
-        self.maps_[column][:, anchors.present] = unit_rows(anchors.means - self.means_[column]).T
+    @property
+    def space_width(self) -> int:
+        """As many coordinates as anchors."""
+        self.require_fitted("anchors_")
+        return len(self.anchors_)
 
     def project(self, name: str, values: NDArray[Any]) -> Vectors:
         """Items (items, d) of one column to sparse similarities (items, k), at unit length."""
         _check_settings(self.keep, self.power)
-        relative = super().project(name, values)
+        relative = unit_rows(self.centred(name, values) @ self.maps_[name])
         for rows in blocks(*relative.shape):
             relative[rows] = sharpened(relative[rows], self.keep, self.power)
         return unit_rows(relative)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import Any, ClassVar, Self
@@ -11,17 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from chiasm.align.moments import Moments, Table, check_table
-from chiasm.checks import Estimator, check_known, check_matrix, check_range
-from chiasm.encode.features import Features
-from chiasm.errors import DataError, UsageError
+from chiasm.align.aligner import Aligner, Columns, Matrix, check_linked
+from chiasm.align.moments import Moments, Table
+from chiasm.checks import check_known, check_range
+from chiasm.errors import UsageError
 from chiasm.numerics import cholesky, fix_signs, leading_eigen, leading_singular, ridged, unit_rows, whitened
 
-Matrix = NDArray[Any]
-HUGE = 1e15
 
-
-class LinearAligner(Estimator, ABC):
+class LinearAligner(Aligner):
     """One linear map a column into a space of `dim` coordinates: f(x) = (x - mean) W, at unit length.
 
     `fit` takes {column: array (n, d) or Features}; an absent row is NaN throughout, and every pair of
@@ -31,16 +28,16 @@ class LinearAligner(Estimator, ABC):
     means_ : {column: (d,)};  maps_ : {column: (d, k)}
     """
 
-    tunable: ClassVar[tuple[str, ...]] = ()
-    ridge_by_column: ClassVar[bool] = False
-    labelled: ClassVar[bool] = False
-    dim: int
-    means_: dict[str, Matrix]
+    from_rows: ClassVar[bool] = False
     maps_: dict[str, Matrix]
 
-    def fit(self, X: Table | Iterable[Table], y: Any = None) -> Self:
-        """Learn the maps from rows; `y` is ignored."""
+    def fit(self, X: Table | Iterable[Table], y: Any = None, valid: Table | None = None) -> Self:
+        """Learn the maps from rows; `y` and `valid` are ignored."""
         return self.fit_moments(Moments.of(X))
+
+    def fit_rows(self, moments: Moments, X: Table, y: Any = None, valid: Table | None = None) -> Self:
+        """Learn the maps from the moments of the rows."""
+        return self.fit_moments(moments)
 
     def fit_moments(self, moments: Moments) -> Self:
         """Learn the maps from second moments."""
@@ -52,9 +49,8 @@ class LinearAligner(Estimator, ABC):
         self.maps_ = {c: np.ascontiguousarray(w, np.float32) for c, w in self.maps_.items()}
         return self
 
-    def fit_labelled(self, moments: Moments, X: Table, y: Any) -> Self:
-        """Learn from rows whose moments are at hand; only supervised aligners look at X and y."""
-        return self.fit_moments(moments)
+    def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
+        """Nothing more than `fit_moments` did."""
 
     @abstractmethod
     def _solve(self, moments: Moments, columns: list[str]) -> None:
@@ -62,14 +58,7 @@ class LinearAligner(Estimator, ABC):
 
     def project(self, name: str, values: Matrix) -> NDArray[np.float32]:
         """Items (items, d) of one column into the space (items, k), at unit length."""
-        values = _tamed(self.checked(name, values))
-        return unit_rows((values - self.means_[name]).astype(np.float32) @ self.scaled_map(name))
-
-    def checked(self, name: str, values: Matrix) -> Matrix:
-        """The values as a matrix of the width this column was fitted with."""
-        self.require_fitted("maps_")
-        check_known(name, self.maps_, "column")
-        return check_matrix(values, f"column {name!r}", width=len(self.means_[name]))
+        return unit_rows(self.centred(name, values) @ self.scaled_map(name))
 
     @property
     def space_width(self) -> int:
@@ -80,26 +69,6 @@ class LinearAligner(Estimator, ABC):
     def scaled_map(self, name: str) -> NDArray[np.float32]:
         """(d, k) the map of one column as it is applied."""
         return np.asarray(self.maps_[name], np.float32)
-
-    def transform(self, X: Mapping[str, Features | Matrix]) -> dict[str, NDArray[np.float32]]:
-        """{column: (n, d)} to {column: (n, k)} unit rows; absent rows are NaN, only given columns appear."""
-        check_table(X)
-        return {name: self._rows(name, X[name]) for name in sorted(X)}
-
-    def _rows(self, name: str, cells: Features | Matrix) -> NDArray[np.float32]:
-        features = (
-            cells if isinstance(cells, Features) else Features.of(check_matrix(cells, f"column {name!r}"))
-        )
-        if not len(features.row):  # maybe a column that was empty when this was fitted
-            return np.full((features.n, self.space_width), np.nan, np.float32)
-        # a row with several items is their mean, at unit length again
-        return unit_rows(features.with_values(self.project(name, features.values)).dense())
-
-    def fit_transform(
-        self, X: Mapping[str, Features | Matrix], y: Any = None
-    ) -> dict[str, NDArray[np.float32]]:
-        """`fit` and `transform` of the same rows."""
-        return self.fit(X, y).transform(X)
 
 
 class CCA(LinearAligner):
@@ -117,6 +86,7 @@ class CCA(LinearAligner):
     """
 
     tunable = ("ridge", "weight")
+    adjustable = ("weight",)
     ridge_by_column = True
 
     def __init__(
@@ -197,27 +167,6 @@ class Procrustes(LinearAligner):
             left, _, right = linalg.svd(shared)
             rotation = np.eye(dim) if c == target else left @ right
             self.maps_[c] = axes[c] @ rotation
-
-
-def _tamed(values: Matrix) -> Matrix:
-    """Rows so long that single precision would overflow, shortened: only their direction counts."""
-    peaks = np.abs(values).max(axis=1, initial=0, keepdims=True)
-    return values if peaks.max(initial=0) < HUGE else values / np.maximum(peaks / HUGE, 1)
-
-
-def check_linked(moments: Moments) -> list[str]:
-    """The columns of the moments, or an error unless each shares at least two rows with another."""
-    columns = moments.columns
-    if len(columns) < 2:
-        raise DataError(
-            f"alignment needs two columns with features, got {columns or 'none'}", hint="Name another column."
-        )
-    for c in columns:
-        if all(moments.pairs(c, other) < 2 for other in columns if other != c):
-            raise DataError(
-                f"column {c!r} shares fewer than two rows with every other column", where="alignment"
-            )
-    return columns
 
 
 def _two_blocks(

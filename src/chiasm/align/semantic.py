@@ -8,7 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.align.linear import CCA, LinearAligner, check_linked
+from chiasm.align.aligner import check_linked
+from chiasm.align.linear import CCA, LinearAligner
 from chiasm.align.moments import Moments, Table
 from chiasm.checks import check_range
 from chiasm.encode.features import Features, as_features
@@ -31,7 +32,7 @@ class Semantic(LinearAligner):
     classes_ : (c,) as text;  coefficients_ : {column: (k, c)};  intercepts_ : {column: (c,)}
     """
 
-    labelled = True
+    from_rows = True
 
     def __init__(self, dim: int = 128, ridge: float = 1e-3, weight: float = 1.0, C: float = 1.0) -> None:
         self.dim = dim
@@ -39,13 +40,13 @@ class Semantic(LinearAligner):
         self.weight = weight
         self.C = C
 
-    def fit(self, X: Table | Iterable[Table], y: Any = None) -> Self:
+    def fit(self, X: Table | Iterable[Table], y: Any = None, valid: Table | None = None) -> Self:
         """Learn from rows and y (n,), their classes; None or NaN is an unlabelled row, which informs the
-        CCA alone.
+        CCA alone. `valid` is ignored.
         """
         if not isinstance(X, Mapping):
             raise UsageError("Semantic needs all labelled rows at once, not a stream", where="X")
-        return self.fit_labelled(Moments.of(X), X, y)
+        return self.fit_rows(Moments.of(X), X, y)
 
     def fit_moments(self, moments: Moments) -> Self:
         """Refused: classes cannot be learned from second moments."""
@@ -56,7 +57,7 @@ class Semantic(LinearAligner):
         self.means_, self.correlations_ = under.means_, under.correlations_
         self.maps_ = {c: under.scaled_map(c) for c in columns}
 
-    def fit_labelled(self, moments: Moments, X: Table, y: Any) -> Self:
+    def fit_rows(self, moments: Moments, X: Table, y: Any = None, valid: Table | None = None) -> Self:
         """`fit` where the moments of the same rows are at hand."""
         if y is None:
             raise UsageError(

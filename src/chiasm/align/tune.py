@@ -7,7 +7,7 @@ coordinates, and the hubness settings only change what is taken off a score.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import clone
 
+from chiasm.align.aligner import Aligner
 from chiasm.align.hubness import neighbourhood
-from chiasm.align.linear import LinearAligner
 from chiasm.align.moments import Moments
 from chiasm.align.span import fit_spanned, spans, turned
 from chiasm.encode.features import Features
@@ -25,6 +25,7 @@ from chiasm.encode.features import Features
 GRIDS: dict[str, tuple[float, ...]] = {
     "ridge": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
     "weight": (0.0, 0.5, 0.75, 1.0, 1.5, 2.0),
+    "power": (1.0, 2.0, 3.0, 4.0, 6.0),
 }
 FACTORS = (0.3, 3.0)
 """Of the common ridge, tried column by column: a wide column wants another than a narrow one."""
@@ -54,7 +55,7 @@ class Tuning:
 
 
 def tune(
-    aligner: LinearAligner,
+    aligner: Aligner,
     moments: Moments,
     valid: Mapping[str, Features],
     bank: Mapping[str, Features],
@@ -80,23 +81,27 @@ def tune(
 
 
 def _tuned(
-    aligner: LinearAligner,
+    aligner: Aligner,
     moments: Moments,
     valid: Mapping[str, Features],
     bank: Mapping[str, Features],
     relevant: Right,
     seed: int,
 ) -> Tuning:
-    tuning = Tuning()
+    tuning = Tuning(aligner.settled())
     small = _Trial(valid, {c: _sampled(f, FEW, seed) for c, f in bank.items()}, _thinned(relevant, seed))
+
+    def again() -> None:
+        aligner.fit_rows(moments, bank)
+
     for name in aligner.tunable:
-        _choose(tuning, aligner, moments, small, name, GRIDS[name])
+        _choose(tuning, aligner, again, small, name, GRIDS[name])
     if aligner.ridge_by_column:
-        tuning.params["ridge"] = dict.fromkeys(aligner.maps_, tuning.params["ridge"])
-        for column in aligner.maps_:
+        tuning.params["ridge"] = dict.fromkeys(aligner.columns, tuning.params["ridge"])
+        for column in aligner.columns:
             ridges = tuning.params["ridge"]
             tried = [ridges, *({**ridges, column: ridges[column] * factor} for factor in FACTORS)]
-            _choose(tuning, aligner, moments, small, "ridge", tried)
+            _choose(tuning, aligner, again, small, "ridge", tried)
     if bank:
         large = {c: _sampled(f, BANK, seed) for c, f in bank.items()}
         _tune_hubness(tuning, _Trial(valid, large, relevant), aligner)
@@ -109,10 +114,10 @@ class _Trial:
     bank: Mapping[str, Features]
     relevant: Right
 
-    def vectors(self, aligner: LinearAligner, part: Mapping[str, Features]) -> dict[str, Vectors]:
-        return {c: aligner.project(c, f.values) for c, f in part.items() if c in aligner.maps_}
+    def vectors(self, aligner: Aligner, part: Mapping[str, Features]) -> dict[str, Vectors]:
+        return {c: aligner.project(c, f.values) for c, f in part.items() if c in aligner.columns}
 
-    def score(self, aligner: LinearAligner) -> float:
+    def score(self, aligner: Aligner) -> float:
         """Mean reciprocal rank over all directions, under a provisional hubness correction."""
         valid, bank = self.vectors(aligner, self.valid), self.vectors(aligner, self.bank)
         k, strength = PROVISIONAL
@@ -125,25 +130,30 @@ class _Trial:
 
 
 def _choose(
-    tuning: Tuning, aligner: LinearAligner, moments: Moments, trial: _Trial, name: str, values: Sequence[Any]
+    tuning: Tuning,
+    aligner: Aligner,
+    again: Callable[[], None],
+    trial: _Trial,
+    name: str,
+    values: Sequence[Any],
 ) -> None:
     """Set the parameter to the value with the highest score, the first of equals."""
     scores = []
     for value in values:
-        _set(aligner, moments, name, value)
+        _set(aligner, again, name, value)
         scores.append(trial.score(aligner))
     tuning.params[name] = values[int(np.argmax(scores))]
     tuning.trace += [{"param": name, "value": v, "score": s} for v, s in zip(values, scores, strict=True)]
-    _set(aligner, moments, name, tuning.params[name])
+    _set(aligner, again, name, tuning.params[name])
 
 
-def _set(aligner: LinearAligner, moments: Moments, name: str, value: Any) -> None:
+def _set(aligner: Aligner, again: Callable[[], None], name: str, value: Any) -> None:
     aligner.set_params(**{name: value})
-    if name != "weight":
-        aligner.fit_moments(moments)
+    if name not in aligner.adjustable:
+        again()
 
 
-def _tune_hubness(tuning: Tuning, trial: _Trial, aligner: LinearAligner) -> None:
+def _tune_hubness(tuning: Tuning, trial: _Trial, aligner: Aligner) -> None:
     valid, bank = trial.vectors(aligner, trial.valid), trial.vectors(aligner, trial.bank)
     for (query, answer), relevant in trial.relevant.items():
         scores = valid[query] @ valid[answer].T

@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.base import clone
 
 from chiasm import plugins
+from chiasm.align.aligner import Aligner
 from chiasm.align.hubness import Hubness
-from chiasm.align.linear import LinearAligner
 from chiasm.align.moments import Moments
 from chiasm.align.span import fit_spanned
 from chiasm.align.tune import BANK, Tuning, sample, tune
@@ -51,7 +51,7 @@ def fit_space(
     described: Mapping[str, Described],
     *,
     target: str | None,
-    align: str | LinearAligner,
+    align: str | Aligner,
     fusion: Mean,
     dim: int,
     by: str | None,
@@ -158,13 +158,13 @@ def _linked(features: dict[str, Features], parts: Parts, notes: list[str]) -> di
     return {c: f for c, f in features.items() if c not in alone}
 
 
-def _aligner(align: str | LinearAligner, dim: int) -> LinearAligner:
+def _aligner(align: str | Aligner, dim: int) -> Aligner:
     if isinstance(align, str):
-        found: LinearAligner = plugins.get("align", align)(dim=dim)
+        found: Aligner = plugins.get("align", align)(dim=dim)
         return found
-    if not isinstance(align, LinearAligner):
+    if not isinstance(align, Aligner):
         raise UsageError(f"align is a name or an aligner, got {type(align).__name__}")
-    own: LinearAligner = clone(align)
+    own: Aligner = clone(align)
     return own
 
 
@@ -191,26 +191,23 @@ class _Stage:
         found = [self._moments[name] for name in names if name in self._moments]
         return sum(found[1:], start=found[0])
 
-    def align(self, aligner: LinearAligner, *names: str) -> None:
+    def align(self, aligner: Aligner, *names: str) -> None:
         places = self.places(*names)
-        if not aligner.labelled:
-            fit_spanned(aligner, self.moments(*names), self.part(places))
-            return
         labels = None if self.labels is None else [self.labels[i] for i in places]
-        aligner.fit_labelled(self.moments(*names), self.part(places), labels)
+        fit_spanned(aligner, self.moments(*names), self.part(places), labels)
 
-    def tune(self, aligner: LinearAligner, seed: int) -> Tuning:
+    def tune(self, aligner: Aligner, seed: int) -> Tuning:
         if not len(self.parts.tune):
             return Tuning()
         valid, bank = self.part(self.parts.tune), self.part(self.parts.fit)
-        valid = {c: f for c, f in valid.items() if c in aligner.maps_}
+        valid = {c: f for c, f in valid.items() if c in aligner.columns}
         labels = None if self.labels is None else [self.labels[i] for i in self.parts.tune]
         right = {
             (q, a): relevance(valid[q], valid[a], labels).tocsr() for q, a in itertools.permutations(valid, 2)
         }
         return tune(aligner, self.moments("fit"), valid, bank, right, seed)
 
-    def hubness(self, aligner: LinearAligner, tuning: Tuning, names: tuple[str, ...], seed: int) -> Hubness:
+    def hubness(self, aligner: Aligner, tuning: Tuning, names: tuple[str, ...], seed: int) -> Hubness:
         places = self.places(*names)
         bank = {
             c: aligner.project(c, f.values[sample(np.flatnonzero(np.isin(f.row, places)), BANK, seed)])

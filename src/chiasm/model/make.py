@@ -10,8 +10,9 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from chiasm import plugins
+from chiasm.align.aligner import Aligner
 from chiasm.align.hubness import Hubness
-from chiasm.align.linear import CCA, LinearAligner
+from chiasm.align.linear import CCA
 from chiasm.checks import check_known, check_range
 from chiasm.encode.cache import Cache, opened
 from chiasm.encode.engine import Described
@@ -45,7 +46,7 @@ def fit(
     modalities: Mapping[str, str] | None = None,
     clean: Mapping[str, Sequence[str]] | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
-    align: str | LinearAligner = "cca",
+    align: str | Aligner = "cca",
     fuse: str | Fusion | Mean = "auto",
     dim: int = 256,
     by: str | None = None,

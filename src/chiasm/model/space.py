@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.align.aligner import Aligner
 from chiasm.align.hubness import Hubness
-from chiasm.align.linear import LinearAligner
 from chiasm.encode.cache import Cache
 from chiasm.encode.encoder import Encoder
 from chiasm.encode.engine import encode_column
@@ -27,14 +27,14 @@ class Space:
     """What turns rows into vectors of one space, column by column, and a row's vectors into one."""
 
     encoders: Mapping[str, Encoder]
-    aligner: LinearAligner
+    aligner: Aligner
     hubness: Hubness
     fusion: Mean
 
     @property
     def columns(self) -> list[str]:
         """The columns that are in the space, sorted."""
-        return sorted(self.aligner.maps_)
+        return self.aligner.columns
 
     def features(
         self, rows: Rows, cache: Cache | None = None, progress: Progress | None = None
