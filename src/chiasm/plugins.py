@@ -38,6 +38,8 @@ BUILT_IN = {
         "ridge": "chiasm.align.linear:Ridge",
         "procrustes": "chiasm.align.linear:Procrustes",
         "semantic": "chiasm.align.semantic:Semantic",
+        "anchors": "chiasm.align.anchors:Anchors",
+        "csa": "chiasm.align.csa:CSA",
     },
     "fuse": {
         "mean": "chiasm.fuse.mean:Mean",

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import chiasm
+from chiasm.align import choose
 from chiasm.align.linear import LinearAligner
 from chiasm.align.moments import Moments
 from chiasm.align.semantic import Semantic
@@ -104,7 +105,7 @@ def spied(patch: pytest.MonkeyPatch, columns: Mapping[str, list[Any]]) -> list[E
     spy(LinearAligner, "fit_moments", lambda _, moments: [("align", marked_moments(moments))])
     spy(Semantic, "fit_rows", lambda _, moments, X, *rest: [("align by class", marked_features(X))])
     spy(fitting, "judge", judged)
-    tune = fitting.tune
+    tune = choose.tune
 
     def tune_noted(*args: Any) -> Tuning:
         events.extend(tried(*args))
@@ -112,7 +113,7 @@ def spied(patch: pytest.MonkeyPatch, columns: Mapping[str, list[Any]]) -> list[E
         events.append(("tuned", set()))
         return found
 
-    patch.setattr(fitting, "tune", tune_noted)
+    patch.setattr(choose, "tune", tune_noted)
     return events
 
 

@@ -32,11 +32,17 @@ def turned(table: Mapping[str, Features], axes: Axes) -> dict[str, Features]:
     return {c: f.with_values(f.values @ axes[c]) if c in axes else f for c, f in table.items()}
 
 
-def fit_spanned(aligner: Aligner, moments: Moments, rows: Mapping[str, Features], y: Any = None) -> Aligner:
-    """`aligner.fit_rows(moments, rows, y)`, solved where the rows span."""
+def fit_spanned(
+    aligner: Aligner,
+    moments: Moments,
+    rows: Mapping[str, Features],
+    y: Any = None,
+    valid: Mapping[str, Features] | None = None,
+) -> Aligner:
+    """`aligner.fit_rows(moments, rows, y, valid)`, solved where the rows span."""
     axes = spans(aligner, moments, rows)
     if not axes:
-        return aligner.fit_rows(moments, rows, y)
+        return aligner.fit_rows(moments, rows, y, valid)
     small = clone(aligner)
     few = turned(rows, axes)
     small.fit_rows(Moments.of(few, moments.precision), few)

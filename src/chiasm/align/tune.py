@@ -89,7 +89,7 @@ def _tuned(
     seed: int,
 ) -> Tuning:
     tuning = Tuning(aligner.settled())
-    small = _Trial(valid, {c: _sampled(f, FEW, seed) for c, f in bank.items()}, _thinned(relevant, seed))
+    small = _Trial(valid, {c: sampled(f, FEW, seed) for c, f in bank.items()}, _thinned(relevant, seed))
 
     def again() -> None:
         aligner.fit_rows(moments, bank)
@@ -103,7 +103,7 @@ def _tuned(
             tried = [ridges, *({**ridges, column: ridges[column] * factor} for factor in FACTORS)]
             _choose(tuning, aligner, again, small, "ridge", tried)
     if bank:
-        large = {c: _sampled(f, BANK, seed) for c, f in bank.items()}
+        large = {c: sampled(f, BANK, seed) for c, f in bank.items()}
         _tune_hubness(tuning, _Trial(valid, large, relevant), aligner)
     return tuning
 
@@ -177,13 +177,21 @@ def _losses(gallery: Vectors, bank: Vectors) -> Iterator[tuple[int, float, Vecto
 
 
 def mean_reciprocal_rank(scores: Vectors, relevant: sparse.csr_matrix) -> float:
-    """Mean of 1 / rank of the best relevant item over the queries (q, g) that have one; ties rank last.
+    """Mean of `reciprocal_ranks`; 0 where nothing is asked."""
+    _, found = reciprocal_ranks(scores, relevant)
+    return float(found.mean()) if len(found) else 0.0
+
+
+def reciprocal_ranks(
+    scores: Vectors, relevant: sparse.csr_matrix
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Which queries (q, g) have a relevant item, and 1 / rank of the best of each; ties rank last.
 
     Counts instead of sorting: `metrics` has the exact measure, this is the fast one for many tries.
     """
     asked = np.flatnonzero(np.diff(relevant.indptr))
     if not len(asked):
-        return 0.0
+        return asked, np.zeros(0)
     query = np.repeat(np.arange(relevant.shape[0]), np.diff(relevant.indptr))
     hits = scores[query, relevant.indices]
     best = np.maximum.reduceat(hits, relevant.indptr[asked])
@@ -191,7 +199,7 @@ def mean_reciprocal_rank(scores: Vectors, relevant: sparse.csr_matrix) -> float:
     ours = np.add.reduceat(
         (hits >= best.repeat(np.diff(relevant.indptr)[asked])).astype(int), relevant.indptr[asked]
     )
-    return float((1.0 / (1 + better - ours)).mean())
+    return asked, 1.0 / (1 + better - ours)
 
 
 def sample(places: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
@@ -199,7 +207,8 @@ def sample(places: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]
     return places if len(places) <= most else np.sort(np.random.default_rng(seed).permutation(places)[:most])
 
 
-def _sampled(features: Features, most: int, seed: int) -> Features:
+def sampled(features: Features, most: int, seed: int) -> Features:
+    """At most `most` items of a column, drawn at random."""
     keep = sample(np.arange(len(features.row)), most, seed)
     return Features(features.values[keep], features.row[keep], features.item[keep], features.n)
 

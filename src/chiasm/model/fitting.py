@@ -12,10 +12,11 @@ from sklearn.base import clone
 
 from chiasm import plugins
 from chiasm.align.aligner import Aligner
+from chiasm.align.choose import AUTO, climb, ladder
 from chiasm.align.hubness import Hubness
 from chiasm.align.moments import Moments
 from chiasm.align.span import fit_spanned
-from chiasm.align.tune import BANK, Tuning, sample, tune
+from chiasm.align.tune import BANK, Tuning, sample
 from chiasm.encode.encoder import Encoder
 from chiasm.encode.engine import Described
 from chiasm.encode.features import Features
@@ -63,14 +64,13 @@ def fit_space(
     target : the column whose equal values make rows right answers to each other, if any.
     """
     notes: list[str] = []
-    aligner = _aligner(align, dim)
+    rungs = _rungs(align, dim)
     present = {c: np.isin(np.arange(len(rows)), d.row) for c, d in described.items()}
     parts = hold_out(rows, present, by, seed)
     features = _encode(described, chosen, parts, notes)
     labels = labels_of(rows, target)
     stage = _Stage(features, labels, parts, precision)
-    stage.align(aligner, "fit")
-    tuning = stage.tune(aligner, seed)
+    aligner, tuning = stage.choose(rungs, seed, notes)
     kept = {c: chosen[c] for c in features}
     report = None
     if len(parts.score):
@@ -79,7 +79,7 @@ def fit_space(
         baselines = Baselines.of(
             stage.moments("fit", "tune"), aligner.dim, stage.part(stage.places("fit", "tune"))
         )
-        wanted = None if labels is None else [labels[i] for i in parts.score]
+        wanted = stage.labelled(parts.score)
         report = judge(trial, baselines, stage.part(parts.score), wanted, target, seed)
     else:
         notes.append("Search: too few rows to hold any out; nothing was tuned, how good it is nobody knows.")
@@ -158,14 +158,15 @@ def _linked(features: dict[str, Features], parts: Parts, notes: list[str]) -> di
     return {c: f for c, f in features.items() if c not in alone}
 
 
-def _aligner(align: str | Aligner, dim: int) -> Aligner:
+def _rungs(align: str | Aligner, dim: int) -> list[tuple[str, Aligner]]:
+    """The aligner that is named, alone, or all that 'auto' tries."""
+    if align == AUTO:
+        return ladder(dim)
     if isinstance(align, str):
-        found: Aligner = plugins.get("align", align)(dim=dim)
-        return found
+        return [(align, plugins.get("align", align)(dim=dim))]
     if not isinstance(align, Aligner):
         raise UsageError(f"align is a name or an aligner, got {type(align).__name__}")
-    own: Aligner = clone(align)
-    return own
+    return [(plugins.name_of("align", align) if plugins.is_named("align", align) else "own", align)]
 
 
 class _Stage:
@@ -193,19 +194,26 @@ class _Stage:
 
     def align(self, aligner: Aligner, *names: str) -> None:
         places = self.places(*names)
-        labels = None if self.labels is None else [self.labels[i] for i in places]
-        fit_spanned(aligner, self.moments(*names), self.part(places), labels)
+        fit_spanned(aligner, self.moments(*names), self.part(places), self.labelled(places))
 
-    def tune(self, aligner: Aligner, seed: int) -> Tuning:
+    def choose(self, rungs: list[tuple[str, Aligner]], seed: int, notes: list[str]) -> tuple[Aligner, Tuning]:
+        """The aligner, fitted on one part and tuned on another; the cheapest as it is where there is none."""
         if not len(self.parts.tune):
-            return Tuning()
-        valid, bank = self.part(self.parts.tune), self.part(self.parts.fit)
-        valid = {c: f for c, f in valid.items() if c in aligner.columns}
-        labels = None if self.labels is None else [self.labels[i] for i in self.parts.tune]
+            cheapest: Aligner = clone(rungs[0][1])
+            self.align(cheapest, "fit")
+            return cheapest, Tuning()
+        rows, valid = self.part(self.parts.fit), self.part(self.parts.tune)
+        labels = self.labelled(self.parts.tune)
         right = {
             (q, a): relevance(valid[q], valid[a], labels).tocsr() for q, a in itertools.permutations(valid, 2)
         }
-        return tune(aligner, self.moments("fit"), valid, bank, right, seed)
+        found = climb(rungs, self.moments("fit"), rows, valid, right, self.labelled(self.parts.fit), seed)
+        if len(rungs) > 1:
+            notes.append(str(found))
+        return found.aligner, found.tuning
+
+    def labelled(self, places: Any) -> list[Any] | None:
+        return None if self.labels is None else [self.labels[i] for i in places]
 
     def hubness(self, aligner: Aligner, tuning: Tuning, names: tuple[str, ...], seed: int) -> Hubness:
         places = self.places(*names)
