@@ -247,3 +247,15 @@ def test_minilm_finds_what_is_alike() -> None:
     assert own[0] @ own[1] > 0.6 > 0.3 > own[0] @ own[2]
     plain = TextModel(folder, pooling="mean").describe(texts)
     np.testing.assert_allclose(plain / np.linalg.norm(plain, axis=1, keepdims=True), own, atol=1e-5)
+
+
+def test_a_layer_is_the_mean_of_its_tokens(tmp_path: Path) -> None:
+    name = bert(tmp_path)
+    encoder = TextModel(name)
+    (last,) = encoder.layers().values()
+    words = TextModel(name, layer=0)  # before any layer
+    np.testing.assert_allclose(last.describe(TEXTS), encoder.describe(TEXTS), atol=1e-5)
+    assert np.abs(words.describe(TEXTS) - encoder.describe(TEXTS)).max() > 1e-3
+    assert len({one.identity() for one in (encoder, last, words)}) == 3
+    with pytest.raises(UsageError, match="has 2 layers, asked for 7"):
+        TextModel(name, layer=7).describe(TEXTS)

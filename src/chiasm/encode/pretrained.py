@@ -10,29 +10,23 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from chiasm.checks import check_known
 from chiasm.encode.encoder import Encoder, digest
 from chiasm.encode.hub import loading, model_folder
+from chiasm.encode.tokens import POOLING, TOWERS, array, hidden, pooled
 from chiasm.encode.weights import folder_hashes
 from chiasm.errors import EncoderError, UsageError, need
 from chiasm.rows.media import Sound
 
 Floats = NDArray[np.float32]
 
-POOLING = ("auto", "mean", "cls", "pooler")
 BATCH = 32
 WINDOW = 30  # seconds of sound at once where the model names no window of its own
 SHORTEST = 0.1  # seconds; shorter sounds are filled with silence, or convolutions find nothing in them
 UNTRAINED = ("pooler", "masked_spec_embed")
 """Weights that a checkpoint may lack, since a vector need not use them."""
-
-TOWERS = {
-    "text": ("get_text_features", "text_model"),
-    "image": ("get_image_features", "vision_model"),
-    "sound": ("get_audio_features", "audio_model"),
-}
-"""Of CLIP, SigLIP, CLAP and their like: the method that gives vectors for search, and the tower."""
 
 
 class Pretrained(Encoder):
@@ -43,6 +37,8 @@ class Pretrained(Encoder):
         and else the mean; mean, cls (first token) and pooler force one.
     device : where it runs, as torch names it.
     revision : branch, tag or commit on the hub; a commit pins the model for good.
+    layer : hidden layer whose tokens are pooled, -1 the last but for the final norm; None: the model's own
+        output. `layers` gives encoders of some.
 
     Only safetensors weights are read, and no code from the folder is run. Raises EncoderError where the model
     cannot be had or does not fit the modality.
@@ -51,12 +47,18 @@ class Pretrained(Encoder):
     pooler_first: ClassVar[bool] = False  # whether `auto` prefers a trained pooler to the mean
 
     def __init__(
-        self, name: str, pooling: str = "auto", device: str = "cpu", revision: str | None = None
+        self,
+        name: str,
+        pooling: str = "auto",
+        device: str = "cpu",
+        revision: str | None = None,
+        layer: int | None = None,
     ) -> None:
         self.name = name
         self.pooling = pooling
         self.device = device
         self.revision = revision
+        self.layer = layer
 
     def set_params(self, **params: Any) -> Self:
         """Change parameters; the model is loaded anew."""
@@ -68,7 +70,15 @@ class Pretrained(Encoder):
         """Of the pooling and the contents of a folder, or a hub name with its revision."""
         folder = Path(self.name)
         source = folder_hashes(folder) if folder.is_dir() else f"{self.name}@{self.revision or 'main'}"
-        return digest(self.kind, self.version, self.pooling, source)
+        layer = [] if self.layer is None else [f"layer {self.layer}"]
+        return digest(self.kind, self.version, self.pooling, source, *layer)
+
+    def layers(self, most: int = 4) -> dict[str, Self]:
+        """{"layer -1": this encoder of that layer, …}, at most so many, evenly from the last to the first."""
+        config = self._model_config()
+        count = int(getattr(config, "num_hidden_layers", None) or 1)
+        places = np.unique(np.linspace(-1, -count, min(most, count)).round().astype(int))[::-1]
+        return {f"layer {i}": clone(self).set_params(layer=int(i)) for i in places}
 
     def describe(self, cells: Sequence[Any]) -> Floats:
         """(n, d) of decoded cells."""
@@ -124,33 +134,32 @@ class Pretrained(Encoder):
     def _folder(self) -> Path:
         return model_folder(self.name, self.revision)
 
+    def _model_config(self) -> Any:
+        """Of the tower of this modality."""
+        import transformers
+
+        with loading(self.name):
+            config = transformers.AutoConfig.from_pretrained(self._folder, local_files_only=True)
+        return getattr(config, TOWERS[self.modality][2], config)
+
     def _vectors(self, inputs: Any, mask: Any = None) -> Floats:
         """(n, d) of prepared inputs; mask (n, t) tells the tokens that count in the mean."""
-        method, tower = TOWERS[self.modality]
+        method, tower, _ = TOWERS[self.modality]
         features = getattr(self._model, method, None)
-        if features is not None and self.pooling == "auto":
+        if features is not None and self.pooling == "auto" and self.layer is None:
             found = features(**inputs)
-            return _array(getattr(found, "pooler_output", found))  # newer transformers wrap it in an output
-        return self._pooled(getattr(self._model, tower, self._model)(**inputs), mask)
-
-    def _pooled(self, output: Any, mask: Any) -> Floats:
-        """(n, d) of a model's output: last_hidden_state (n, t, d), and perhaps pooler_output."""
-        pooler: Any = getattr(output, "pooler_output", None) if self._model.pooler_trained else None
-        if self.pooling == "pooler" and pooler is None:
+            return array(getattr(found, "pooler_output", found))  # newer transformers wrap it in an output
+        model = getattr(self._model, tower, self._model)
+        if self.layer is not None:
+            return pooled(hidden(model(**inputs, output_hidden_states=True), self.layer), mask, self.pooling)
+        output = model(**inputs)
+        trained = getattr(output, "pooler_output", None) if self._model.pooler_trained else None
+        if self.pooling == "pooler" and trained is None:
             raise UsageError("the model has no trained pooler", where=self.name, hint="Take another pooling.")
-        if pooler is not None and (
-            self.pooling == "pooler" or (self.pooling == "auto" and self.pooler_first)
-        ):
-            return _array(pooler.flatten(1))
-        hidden = output.last_hidden_state
-        if hidden.ndim == 4:  # (n, d, h, w) of a convolutional network
-            hidden = hidden.flatten(2).transpose(1, 2)
-        if self.pooling == "cls":
-            return _array(hidden[:, 0])
-        if mask is None:
-            return _array(hidden.mean(dim=1))
-        weights = mask[:, :, None].float()
-        return _array((hidden * weights).sum(1) / weights.sum(1).clamp(min=1))
+        wanted = self.pooling == "pooler" or (self.pooling == "auto" and self.pooler_first)
+        if trained is not None and wanted:
+            return array(trained.flatten(1))
+        return pooled(output.last_hidden_state, mask, self.pooling)
 
 
 class TextModel(Pretrained):
@@ -166,7 +175,8 @@ class TextModel(Pretrained):
         return tokenizer
 
     def _load_model(self, folder: Path) -> Any:
-        if self.pooling != "auto" or not (folder / "modules.json").is_file():
+        own = self.pooling == "auto" and self.layer is None
+        if not own or not (folder / "modules.json").is_file():
             return super()._load_model(folder)
         need("sentence_transformers", "pretrained")
         from sentence_transformers import SentenceTransformer
@@ -264,7 +274,3 @@ class SoundModel(Pretrained):
             return None
         heard = -(-count * frames // self._preparer.n_samples)
         return (torch.arange(frames, device=self.device) < heard)[None]
-
-
-def _array(tensor: Any) -> Floats:
-    return np.asarray(tensor.float().cpu().numpy(), np.float32)
