@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import TypedDict
 
+from chiasm.align.doctor import Diagnosis
 from chiasm.errors import Broken
 from chiasm.judge import stress
 from chiasm.judge.collect import Worth
@@ -65,6 +66,7 @@ PREDICTION = typing.get_type_hints(Prediction) | {
 COUNT = record("Count", {"rows": int, "change": int})
 DOCUMENTS: dict[str, Any] = {
     "inspect": as_json(Inspection),
+    "diagnose": as_json(Diagnosis, null=True),
     "fit": record(
         "Fit",
         {

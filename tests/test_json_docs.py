@@ -46,6 +46,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 CALLS = [
     ("inspect", "birds.csv"),
+    ("diagnose", "birds.csv"),
     ("fit", "birds.csv", "-o", "m", "--target", "species", "--fuse", "late", "--folds", "2"),
     ("predict", "m", "birds.csv"),
     ("explain", "m", "birds.csv", "--row", "b002"),

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from chiasm.doors import door
 
 if TYPE_CHECKING:
-    from chiasm.model import Model, Prediction, fit, load
+    from chiasm.model import Model, Prediction, diagnose, fit, load
     from chiasm.rows.readers import read
 
 __version__ = "0.1.0"
-__all__ = ["Model", "Prediction", "fit", "load", "read"]
+__all__ = ["Model", "Prediction", "diagnose", "fit", "load", "read"]
 
 __getattr__, __dir__ = door(
     __name__,
-    {"model": ("Model", "Prediction", "fit", "load"), "rows.readers": ("read",)},
+    {"model": ("Model", "Prediction", "diagnose", "fit", "load"), "rows.readers": ("read",)},
     rooms=(
         "align",
         "encode",

@@ -65,6 +65,15 @@ def pairs(given: list[str], what: str, known: Sequence[str] = ()) -> dict[str, A
     return found
 
 
+def several(given: list[str], what: str) -> dict[str, list[str]]:
+    """{column: [value, …]} of arguments COL=VALUE, of which several may name one column."""
+    found: dict[str, list[str]] = {}
+    for text in given:
+        for column, value in pairs([text], what).items():
+            found.setdefault(column, []).append(value)
+    return found
+
+
 def lists(given: list[str], what: str) -> dict[str, list[str]]:
     """{name: [value, …]} of arguments NAME=VALUE,VALUE."""
     found = {name: text.split(",") for name, text in pairs(given, what).items()}
