@@ -114,7 +114,7 @@ def test_python_and_the_command_line_give_the_same_hits(model: Path, table: Path
         (["fit", "{table}", "-o", "{new}", "--encoder", "foto=gradients"], 2, ["Did you mean 'photo'"]),
         (["fit", "{table}", "-o", "{new}", "--encoder", "photo=gradient"], 2, ["Did you mean 'gradients'"]),
         (["fit", "{table}", "-o", "{new}", "--encoder", "photo=logmel"], 2, ["takes sound"]),
-        (["fit", "{table}", "-o", "{new}", "--align", "caa"], 2, ["Did you mean 'cca'"]),
+        (["fit", "{table}", "-o", "{new}", "--align", "ccaa"], 2, ["Did you mean 'cca'"]),
         (["fit", "{table}", "-o", "{new}", "--fuse", "men"], 2, ["Did you mean 'mean'"]),
         (["fit", "{table}", "-o", "{new}", "--as", "photo=picture"], 2, ["picture"]),
         (["fit", "{table}", "-o", "{new}", "--as", "foto=image"], 2, ["Did you mean 'photo'"]),

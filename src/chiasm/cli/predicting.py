@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chiasm.cli import show
+from chiasm.cli import answers, show
 from chiasm.cli.app import app
 from chiasm.cli.arguments import (
     Data,
@@ -53,7 +53,7 @@ def predict(
     by_target = said if isinstance(said, dict) else {found.predictor().target: said}
     if out is not None:
         write_table(predictions_table(rows, by_target), with_parent(out))
-    show.predictions(by_target, rows, as_json=json, path=out)
+    answers.predictions(by_target, rows, as_json=json, path=out)
 
 
 @app.command()
@@ -82,7 +82,7 @@ def explain(
     said = found.explain_row(one, target=target)
     if html is not None:
         draw_explanation(one, said, with_parent(html))
-    show.explanation(said, as_json=json, path=html)
+    answers.explanation(said, as_json=json, path=html)
 
 
 @app.command()
@@ -95,7 +95,7 @@ def collect(
 
     found = load(model)
     one = row_named(read(data, root=root, schema=found.schema), row)
-    show.worth(found.collect(one, target=target), as_json=json)
+    answers.worth(found.collect(one, target=target), as_json=json)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chiasm.cli import show
+from chiasm.cli import answers, show
 from chiasm.cli.app import app
 from chiasm.cli.arguments import (
     As,
@@ -162,7 +162,7 @@ def search(
         like=like,
         unlike=unlike,
     )
-    show.hits(hits, rows, as_json=json)
+    answers.hits(hits, rows, as_json=json)
 
 
 @app.command("map")
