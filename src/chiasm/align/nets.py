@@ -1,0 +1,121 @@
+"""The torch modules of learned heads; imports torch, so it is itself imported only when one is built."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import distributed, nn
+from torch.nn import functional
+
+from chiasm.train.contrastive import info_nce, sigmoid_loss
+from chiasm.train.pairs import Pair
+from chiasm.train.tiled import tiled_info_nce
+
+Tensor = Any
+
+LARGEST = 100.0  # scale, as in CLIP
+NEIGHBOURHOOD = 0.05  # temperature of the softmax over neighbours
+
+
+class Head(nn.Module):  # type: ignore[misc]
+    """x W + relu(x A + a) B, or x (W + A) without hidden units, at unit length; W (d, k) stays as it is."""
+
+    def __init__(self, start: Tensor, hidden: int, drop: float) -> None:
+        super().__init__()
+        width, dim = start.shape
+        self.drop = drop
+        self.register_buffer("start", start)
+        self.inner = nn.Parameter(torch.empty(width, hidden or dim))
+        self.bias = nn.Parameter(torch.empty(hidden)) if hidden else None
+        self.outer = nn.Parameter(torch.empty(hidden, dim)) if hidden else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Items (b, d) to unit rows (b, k)."""
+        moved = x @ self.inner
+        if self.outer is not None:
+            active = functional.dropout(torch.relu(moved + self.bias), self.drop, self.training)
+            moved = active @ self.outer
+        return functional.normalize(x @ self.start + moved, dim=1)
+
+
+class Heads(nn.Module):  # type: ignore[misc]
+    """A head a column, and what turns cosines into logits: exp(scale), and a bias for the sigmoid loss."""
+
+    def __init__(self, heads: Mapping[str, Head], scale: float, bias: float | None) -> None:
+        super().__init__()
+        self.columns = sorted(heads)
+        self.heads = nn.ModuleList([heads[c] for c in self.columns])
+        self.scale = nn.Parameter(torch.tensor(scale).log())
+        self.bias = None if bias is None else nn.Parameter(torch.tensor(bias))
+
+    def forward(self, column: str, x: Tensor) -> Tensor:
+        """Items (b, d) of one column to unit rows (b, k)."""
+        return self.heads[self.columns.index(column)](x)
+
+
+class Objective:
+    """The loss of one step's pairs: contrastive, of mixed rows if asked, with neighbourhoods if asked.
+
+    loss : "info_nce" or "sigmoid".
+    mixup : α of Beta(α, α); 0 for none.
+    structure : weight of `unlike`.
+    tiled : rows from which InfoNCE is computed by tiles; in several processes it always is, over all of them.
+    """
+
+    def __init__(self, loss: str, mixup: float, structure: float, tiled: int) -> None:
+        self.loss, self.mixup, self.structure, self.tiled = loss, mixup, structure, tiled
+
+    def __call__(self, net: Heads, pairs: list[Pair]) -> Tensor:
+        """The mean over the pairs of columns."""
+        return torch.stack([self._of(net, mixed(pair, self.mixup)) for pair in pairs]).mean()
+
+    def _of(self, net: Heads, pair: Pair) -> Tensor:
+        left, right = net(pair.columns[0], pair.left), net(pair.columns[1], pair.right)
+        scale = net.scale.exp().clamp(max=LARGEST)
+        value = self._contrast(left, right, scale, net.bias, pair.ids)
+        if self.structure:
+            changed = unlike(pair.left, left) + unlike(pair.right, right)
+            value = value + self.structure * changed
+        return value
+
+    def _contrast(
+        self, left: Tensor, right: Tensor, scale: Tensor, bias: Tensor | None, ids: Tensor
+    ) -> Tensor:
+        if bias is not None:
+            return sigmoid_loss(left, right, scale, bias, ids)
+        several = distributed.is_initialized() and distributed.get_world_size() > 1
+        if several or len(left) >= self.tiled:
+            group = distributed.group.WORLD if several else None
+            return tiled_info_nce(left, right, scale, ids, group=group)
+        return info_nce(left, right, scale, ids)
+
+
+def mixed(pair: Pair, alpha: float) -> Pair:
+    """Rows mixed with others, both columns by the same shares (FuseMix, arXiv 2312.10144).
+
+    Mixtures belong together where what was mixed does.
+    """
+    if not alpha:
+        return pair
+    share = torch.distributions.Beta(alpha, alpha).sample((len(pair.ids), 1))
+    other = torch.randperm(len(pair.ids))
+    left, right = (share * x + (1 - share) * x[other] for x in (pair.left, pair.right))
+    return Pair(pair.columns, left, right, pair.ids * (int(pair.ids.max()) + 1) + pair.ids[other])
+
+
+def unlike(given: Tensor, found: Tensor) -> Tensor:
+    """How far the neighbourhoods of a batch have changed: given (b, d), found (b, k) unit rows, a scalar.
+
+    The mean Jensen–Shannon divergence between each row's softmax of cosines before and after (STRUCTURE,
+    arXiv 2506.16895, its first level), features less the batch's mean.
+    """
+    before, after = (
+        functional.log_softmax(x @ x.T / NEIGHBOURHOOD, dim=1)
+        for x in (functional.normalize(given - given.mean(dim=0), dim=1), found)
+    )
+    middle = torch.logaddexp(before, after) - math.log(2)
+    both = [functional.kl_div(middle, p, reduction="batchmean", log_target=True) for p in (before, after)]
+    return sum(both) / 2
