@@ -17,10 +17,11 @@ from chiasm.errors import MissingExtra, UsageError
 from chiasm.fuse.adversarial import Adversarial
 from chiasm.fuse.attention import Attention
 from chiasm.fuse.gated import Gated
-from chiasm.fuse.nets import key, reverse
+from chiasm.fuse.nets import key
 from chiasm.fuse.neural import BLOCK, WIDEST, Neural
 from chiasm.fuse.tensor import Tensor
 from chiasm.storage import read_tree, write_tree
+from chiasm.train.adversary import reverse
 
 ALL = [Gated, Tensor, Attention, Adversarial]
 QUICK: dict[str, Any] = {"width": 8, "members": 2, "epochs": 3}

@@ -151,7 +151,7 @@ class Learned(Aligner):
         recipe = Recipe(self.epochs, self.patience, self.rate, self.decay, self.batch, self.seed)
         score = None if valid is None else self._score(valid)
         what = f"{self.loss} {self.mixup} {self.structure} {self.drop}"
-        return train_paired(self._net(), self._objective(), rows, recipe, score, what)
+        return train_paired(self._net(), self._objective(items), rows, recipe, score, what)
 
     def _items(self, column: str, features: Features) -> Any:
         """A column as it is trained on: centred, every number on average of variance 1."""
@@ -180,7 +180,8 @@ class Learned(Aligner):
             heads[c] = head
         return Heads(heads, *START[self.loss])
 
-    def _objective(self) -> Any:
+    def _objective(self, items: Mapping[str, Any]) -> Any:
+        """What is made small, of the module and a step's pairs; `items` are all that is learned from."""
         from chiasm.align.nets import Objective
 
         return Objective(self.loss, self.mixup, self.structure, TILED)

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from chiasm.train.adversary import judge_of, told_apart
+
 Tensor = Any
 Inputs = Mapping[str, Tensor]
 
@@ -117,7 +119,7 @@ class AdversarialNet(nn.Module):  # type: ignore[misc]
         super().__init__()
         self.maps = Maps(widths, width)
         self.head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, outputs))
-        self.judge = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, len(widths)))
+        self.judge = judge_of(width, len(widths))
 
     def forward(self, x: Inputs) -> Tensor:
         """Scores (n, q)."""
@@ -130,12 +132,7 @@ class AdversarialNet(nn.Module):  # type: ignore[misc]
         codes, here = self.maps(x)
         cells = torch.tanh(codes)[here]
         column = here.nonzero()[:, 1]
-        return nn.functional.cross_entropy(self.judge(reverse(cells, strength)), column)
-
-
-def reverse(values: Tensor, strength: float) -> Tensor:
-    """The values as they are, with a gradient of -`strength`."""
-    return values.detach() * (1 + strength) - values * strength
+        return told_apart(self.judge, cells, column, strength)
 
 
 def normal(values: Tensor) -> Tensor:
