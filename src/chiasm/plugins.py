@@ -38,6 +38,7 @@ BUILT_IN = {
         "ridge": "chiasm.align.linear:Ridge",
         "procrustes": "chiasm.align.linear:Procrustes",
         "semantic": "chiasm.align.semantic:Semantic",
+        "swapped": "chiasm.align.swap:Swapped",
         "anchors": "chiasm.align.anchors:Anchors",
         "csa": "chiasm.align.csa:CSA",
     },

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from chiasm.encode.encoder import Encoder
 from chiasm.encode.engine import Described, describe_column
 from chiasm.encode.features import Features
 from chiasm.encode.group import GROUPED, describe_group
-from chiasm.errors import DataError, UsageError
+from chiasm.errors import Broken, DataError, UsageError
 from chiasm.rows.augment import changer
 from chiasm.rows.modality import SPACE
 from chiasm.rows.rows import Rows
@@ -137,3 +137,9 @@ def _groups(
                     hint="A group holds numbers, categories and dates that are no targets.",
                 )
     return {name: tuple(sorted(columns)) for name, columns in sorted(asked.items())}
+
+
+def named(broken: Iterable[Broken], rows: Rows) -> tuple[Broken, ...]:
+    """Broken cells by the numbers that their rows have in the source, and their ids."""
+    ids = rows.ids if rows.schema.ids else [""] * len(rows)
+    return tuple(replace(one, row=int(rows.numbers[one.row]), id=ids[one.row]) for one in broken)

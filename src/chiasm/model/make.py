@@ -23,10 +23,10 @@ from chiasm.heads.task import KINDS
 from chiasm.judge.scoreboard import Report
 from chiasm.model import folder
 from chiasm.model.fitting import Fitted, choose_encoders, fit_space
-from chiasm.model.inputs import TABLE, Encoders, Inputs, Progress, choose_inputs
+from chiasm.model.inputs import TABLE, Encoders, Inputs, Progress, choose_inputs, named
 from chiasm.model.judging import Baselines
 from chiasm.model.learning import Learned, candidates, learn
-from chiasm.model.model import Model, named
+from chiasm.model.model import Model
 from chiasm.model.space import Space
 from chiasm.model.targets import Kinds, Settings
 from chiasm.rows.readers import read

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,10 +22,12 @@ from chiasm.judge.scoreboard import Report
 from chiasm.model import folder
 from chiasm.model.evaluating import outcome_of, remarks_on, stress_of
 from chiasm.model.explaining import explain, tried, worth
+from chiasm.model.inputs import named
 from chiasm.model.judging import Baselines, judge, known_share, labels_of
 from chiasm.model.predictor import Prediction, Predictor
 from chiasm.model.query import DISLIKE, Hit, Question, asked, check_searchable, rows_like
 from chiasm.model.space import Progress, Space
+from chiasm.model.swapping import swap
 from chiasm.model.targets import targets_of
 from chiasm.rows.columns import ROW, with_rows
 from chiasm.rows.readers import read
@@ -252,6 +254,14 @@ class Model:
         galleries = {c: replace(g, row=place[g.row]) for c, g in left.items()}
         return replace(self, rows=self.rows[keep], galleries=galleries)
 
+    def swap(
+        self, column: str, encoder: Any, *, cache: Cache | None = None, progress: Progress | None = None
+    ) -> Model:
+        """A model with another encoder for a column of the space, re-aligned in closed form; no other column,
+        and nothing that predicts, is refitted. `encoder` is named as in `fit`."""
+        with opened(cache) as kept:
+            return swap(self, column, encoder, kept, progress)
+
     def vectors(self) -> dict[str, Features]:
         """{column: its indexed items in the space}."""
         n = len(self.rows)
@@ -283,12 +293,6 @@ class Model:
 def _ids(ids: Ids) -> Sequence[str | int]:
     """One id is a list of one."""
     return (ids,) if isinstance(ids, str | int) else ids
-
-
-def named(broken: Iterable[Broken], rows: Rows) -> tuple[Broken, ...]:
-    """Broken cells by the numbers that their rows have in the source, and their ids."""
-    ids = rows.ids if rows.schema.ids else [""] * len(rows)
-    return tuple(replace(one, row=int(rows.numbers[one.row]), id=ids[one.row]) for one in broken)
 
 
 def load(path: str | Path, *, encoders: Mapping[str, Any] | None = None) -> Model:

@@ -8,6 +8,7 @@ from typing import Any
 from sklearn.base import clone
 
 from chiasm import plugins
+from chiasm.checks import Estimator
 from chiasm.encode.call import Function
 from chiasm.errors import FolderError
 from chiasm.heads.calibrate import Calibration
@@ -21,7 +22,9 @@ Record = dict[str, Any]
 
 def of(kind: str, made: Any) -> Record:
     """The record of a component; UsageError where its class has no name."""
-    return {"name": plugins.name_of(kind, made), **learned(made)}
+    found = {"name": plugins.name_of(kind, made), **learned(made)}
+    nested = {k: {"component": of(kind, v)} for k, v in found["params"].items() if isinstance(v, Estimator)}
+    return {**found, "params": {**found["params"], **nested}}
 
 
 def learned(made: Any) -> Record:
@@ -30,15 +33,25 @@ def learned(made: Any) -> Record:
 
 
 def component(kind: str, record: Mapping[str, Any]) -> Any:
-    """The component of a record."""
-    return plugins.get(kind, record["name"])(**record["params"]).restore(record["state"])
+    """The component of a record, what it is made of included."""
+    params = {k: component(kind, v["component"]) if _nested(v) else v for k, v in record["params"].items()}
+    return plugins.get(kind, record["name"])(**params).restore(record["state"])
+
+
+def _nested(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"component"}
 
 
 def of_encoder(made: Any) -> Record:
     """The record of an encoder; a function, which has no name, leaves what it learned."""
-    if isinstance(made, Function) or not plugins.is_named("encode", made):
+    if not is_named(made):
         return {"name": None, "modality": made.modality, "state": made.state()}
     return of("encode", made)
+
+
+def is_named(made: Any) -> bool:
+    """Whether a folder can hold an encoder."""
+    return not isinstance(made, Function) and plugins.is_named("encode", made)
 
 
 def encoder(column: str, record: Mapping[str, Any], given: Any) -> Any:
