@@ -1,0 +1,125 @@
+"""A blend: several aligners as one space, in which a cosine is the weighted mean of theirs."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.align.aligner import Aligner, Columns
+from chiasm.align.learned import closed_form
+from chiasm.align.moments import Moments
+from chiasm.checks import check_known, check_range
+from chiasm.errors import UsageError
+from chiasm.numerics import unit_rows
+
+MEMBERS = {
+    "anchors": "chiasm.align.anchors:Anchors",
+    "cca": "chiasm.align.linear:CCA",
+    "csa": "chiasm.align.csa:CSA",
+    "kernel": "chiasm.align.kernel:Kernel",
+    "learned": "chiasm.align.learned:Learned",
+}
+HEADS: tuple[dict[str, Any], ...] = ({}, {}, {})
+"""Parameters of the learned members where none are named."""
+
+Named = Sequence[tuple[str, Mapping[str, Any]]]
+
+
+class Blend(Aligner):
+    """Unit vectors of the members side by side, each scaled by the root of its weight's share.
+
+    A committee errs less than its members as far as they err apart (Hansen & Salamon 1990): the closed form
+    and heads learned from other random numbers do. The space is as wide as all of theirs together, and a
+    search as much slower.
+
+    members : (name, parameters) of aligners in `MEMBERS`; None takes the closed form and three `Learned` that
+        begin with it, ridge and weight chosen once on the held-out rows.
+    weights : one a member; None counts all alike.
+    dim : width of a member's space, where its parameters do not say.
+    seed : of members whose parameters do not say; the i-th has seed + i.
+
+    members_ : [{"name", "params", "state"}] of each member, fitted.
+
+    Raises MissingExtra where a member needs an extra.
+    """
+
+    members_: list[dict[str, Any]]
+
+    def __init__(
+        self,
+        dim: int = 256,
+        members: Named | None = None,
+        weights: Sequence[float] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.dim = dim
+        self.members = members
+        self.weights = weights
+        self.seed = seed
+
+    def settled(self) -> dict[str, Any]:
+        """The members with what they settled on."""
+        found = zip(self.members_, self._fitted(), strict=True)
+        return {"members": [[kept["name"], {**kept["params"], **one.settled()}] for kept, one in found]}
+
+    def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
+        check_range(self.dim, "dim", 1)
+        named = self._default(X, valid) if self.members is None else self.members
+        self.shares_ = _shares(self.weights, len(named))
+        moments = Moments.of(X)
+        self.members_ = []
+        for i, (name, given) in enumerate(named):
+            member = _made(name, {"dim": self.dim, "seed": self.seed + i}, given)
+            member.fit_rows(moments, X, y, valid)
+            params = member.get_params(deep=False)
+            self.members_.append({"name": name, "params": params, "state": member.state()})
+
+    def _default(self, X: Columns, valid: Columns | None) -> Named:
+        closed = closed_form(self.dim, None, 1.0, X, valid, self.seed)
+        chosen = {"ridge": closed.ridge, "weight": closed.weight}
+        return [("cca", chosen), *(("learned", {**chosen, **head}) for head in HEADS)]
+
+    def _fitted(self) -> list[Aligner]:
+        """The members, built once for what was learned."""
+        self.require_fitted("members_")
+        built: tuple[list[dict[str, Any]], list[Aligner]] | None = self.__dict__.get("_built")
+        if built is None or built[0] is not self.members_:
+            made = [_made(kept["name"], {}, kept["params"]).restore(kept["state"]) for kept in self.members_]
+            built = self._built = (self.members_, made)
+        return built[1]
+
+    @property
+    def space_width(self) -> int:
+        """The sum of the members' widths."""
+        return sum(member.space_width for member in self._fitted())
+
+    def project(self, name: str, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Items (items, d) of one column into the space (items, k), at unit length."""
+        parts = [
+            member.project(name, values) * np.float32(share**0.5)
+            for member, share in zip(self._fitted(), self.shares_, strict=True)
+        ]
+        return unit_rows(np.hstack(parts))
+
+
+def _made(name: str, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> Aligner:
+    """A member; defaults count only where it has such a parameter."""
+    check_known(name, MEMBERS, "member of a blend")
+    module, _, attribute = MEMBERS[name].partition(":")
+    cls: type[Aligner] = getattr(importlib.import_module(module), attribute)
+    known = cls._get_param_names()
+    for parameter in given:
+        check_known(parameter, known, f"parameter of {name!r}")
+    return cls(**{**{k: v for k, v in defaults.items() if k in known}, **given})
+
+
+def _shares(weights: Sequence[float] | None, count: int) -> list[float]:
+    """Weights that sum to one."""
+    own = [1.0] * count if weights is None else [float(w) for w in weights]
+    if len(own) != count or not count or min(own) < 0 or not sum(own) > 0:
+        raise UsageError(f"expected a weight of 0 or more for each of {count} members, got {weights}")
+    return [w / sum(own) for w in own]
