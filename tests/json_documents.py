@@ -64,20 +64,22 @@ PREDICTION = typing.get_type_hints(Prediction) | {
     "labels": tuple[LABEL, ...],
 }
 COUNT = record("Count", {"rows": int, "change": int})
+FIT = record(
+    "Fit",
+    {
+        "model": str,
+        "rows": int,
+        "columns": list[str],
+        "notes": list[str],
+        "broken": list[as_json(Broken)],
+        "report": REPORT | None,
+    },
+)
 DOCUMENTS: dict[str, Any] = {
     "inspect": as_json(Inspection),
     "diagnose": as_json(Diagnosis, null=True),
-    "fit": record(
-        "Fit",
-        {
-            "model": str,
-            "rows": int,
-            "columns": list[str],
-            "notes": list[str],
-            "broken": list[as_json(Broken)],
-            "report": REPORT | None,
-        },
-    ),
+    "fit": FIT,
+    "swap": FIT,
     "predict": record(
         "Predict",
         {

@@ -55,6 +55,7 @@ CALLS = [
     ("search", "m", "caption=a yellow bird", "photo=photos/b002.png", "-k", "3"),
     ("add", "m", "more.csv"),
     ("remove", "m", "n1"),
+    ("swap", "m", "photo=gradients", "--overwrite"),
     ("map", "m", "-o", "m.html"),
     ("cache",),
     ("demo", "d"),

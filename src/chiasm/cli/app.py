@@ -15,7 +15,7 @@ from chiasm.cli import show
 from chiasm.cli.arguments import version
 from chiasm.errors import ChiasmError, UsageError
 
-VERBS = "chiasm.cli.verbs", "chiasm.cli.predicting", "chiasm.cli.looking"
+VERBS = "chiasm.cli.verbs", "chiasm.cli.predicting", "chiasm.cli.looking", "chiasm.cli.swapping"
 INTERRUPTED = 130  # the exit code typer gives a Ctrl-C
 
 app = typer.Typer(

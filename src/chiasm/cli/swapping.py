@@ -1,0 +1,47 @@
+"""The verb that gives a column of a model another encoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chiasm.cli import show
+from chiasm.cli.app import app
+from chiasm.cli.arguments import Json, ModelPath, Overwrite, pairs
+
+
+@app.command()
+def swap(
+    model: ModelPath,
+    encoder: Annotated[
+        str,
+        typer.Argument(
+            metavar="COL=ENCODER", help="A name, a model folder, a hub name, or an ONNX JSON file."
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="MODEL", help="The model folder to write; MODEL if left out."),
+    ] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Give a column of the space another encoder, without refitting anything else.
+
+    The column is re-aligned in closed form; what predicts targets keeps the encoder it learned with.
+    """
+    from chiasm.checks import expanded
+    from chiasm.model import load
+    from chiasm.storage import check_free
+
+    place = expanded(model if out is None else out)
+    check_free(place, overwrite=overwrite)
+    found = load(model)
+    given = pairs([encoder], "COL=ENCODER", found.columns)
+    ((column, name),) = given.items()
+    with show.bars() as progress:
+        made = found.swap(column, name, progress=progress)
+    made.save(place, overwrite=overwrite, copy_media=bool(found.facts.get("copy_media")))
+    show.fitted(made, as_json=json, path=place)
