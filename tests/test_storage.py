@@ -205,7 +205,12 @@ with storage.new_folder(Path(sys.argv[1]), overwrite=True) as folder:
 @pytest.mark.parametrize(("sent", "leftovers"), [(signal.SIGKILL, 1), (signal.SIGINT, 0)])
 def test_killed_while_writing_the_former_is_whole(tmp_path: Path, sent: int, leftovers: int) -> None:
     path = make(tmp_path / "m")
-    process = subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=-1, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, path],
+        stdout=-1,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
+    )
     assert process.stdout is not None
     with process.stdout as said:
         assert said.readline() == b"writing\n"

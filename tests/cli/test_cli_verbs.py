@@ -148,7 +148,11 @@ def test_an_existing_output_fails_before_the_data_is_read(model: Path) -> None:
 def chiasm_process(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
     code = "from chiasm.cli import main; main()"
     return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)], stdout=-1, stderr=-1, **options
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdout=-1,
+        stderr=-1,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
+        **options,
     )
 
 
