@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ AUTO = "auto"
 FEW_ANCHORS = 1_000
 Columns = Mapping[str, Features]
 Doubles = NDArray[np.float64]
+Measure = Callable[[Doubles], Doubles]
 
 
 @dataclass(frozen=True)
@@ -127,10 +128,16 @@ def _rung(name: str, found: Doubles, below: Doubles, seconds: float, seed: int) 
 
 
 def row_scores(
-    aligner: Aligner, tuning: Tuning, valid: Columns, rows: Columns, relevant: Right, seed: int = 0
+    aligner: Aligner,
+    tuning: Tuning,
+    valid: Columns,
+    rows: Columns,
+    relevant: Right,
+    seed: int = 0,
+    measure: Measure = np.asarray,
 ) -> Doubles:
-    """(n,) of each held-out row the mean reciprocal rank over its queries and directions; NaN where it asks
-    nothing. Hubs are corrected as tuned, by a bank of the rows learned from."""
+    """(n,) of each held-out row the mean reciprocal rank, or a measure of it, over its queries and
+    directions; NaN where it asks nothing. Hubs are corrected as tuned, by a bank of the rows learned from."""
     vectors = {c: aligner.project(c, valid[c].values) for c in aligner.columns}
     bank = {c: aligner.project(c, sampled(rows[c], BANK, seed).values) for c in aligner.columns}
     hubness = Hubness().fit(bank, tuning.hubness)
@@ -140,9 +147,9 @@ def row_scores(
     for (query, answer), right in relevant.items():
         if query in vectors and answer in vectors:
             scores = vectors[query] @ vectors[answer].T - penalties[answer].get(query, np.float32(0))
-            asked, found = reciprocal_ranks(scores, right)
+            asked, ranks = reciprocal_ranks(scores, right)
             place = valid[query].row[asked]
             size = np.bincount(place, minlength=n)
-            sums += np.bincount(place, found, n) / np.maximum(size, 1)
+            sums += np.bincount(place, measure(ranks), n) / np.maximum(size, 1)
             counts += size > 0
     return np.asarray(np.divide(sums, counts, out=np.full(n, np.nan), where=counts > 0))
