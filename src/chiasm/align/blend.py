@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,20 +10,14 @@ from numpy.typing import NDArray
 
 from chiasm.align.aligner import Aligner, Columns
 from chiasm.align.learned import closed_form
+from chiasm.align.members import Record, made, record, revive
 from chiasm.align.moments import Moments
-from chiasm.checks import check_known, check_range
+from chiasm.checks import check_range
 from chiasm.errors import UsageError
 from chiasm.numerics import unit_rows
 
-MEMBERS = {
-    "anchors": "chiasm.align.anchors:Anchors",
-    "cca": "chiasm.align.linear:CCA",
-    "csa": "chiasm.align.csa:CSA",
-    "kernel": "chiasm.align.kernel:Kernel",
-    "learned": "chiasm.align.learned:Learned",
-}
-HEADS: tuple[dict[str, Any], ...] = ({}, {}, {})
-"""Parameters of the learned members where none are named."""
+HEADS = 3
+"""Members where none are named."""
 
 Named = Sequence[tuple[str, Mapping[str, Any]]]
 
@@ -32,12 +25,11 @@ Named = Sequence[tuple[str, Mapping[str, Any]]]
 class Blend(Aligner):
     """Unit vectors of the members side by side, each scaled by the root of its weight's share.
 
-    A committee errs less than its members as far as they err apart (Hansen & Salamon 1990): the closed form
-    and heads learned from other random numbers do. The space is as wide as all of theirs together, and a
-    search as much slower.
+    A committee errs less than its members as far as they err apart (Hansen & Salamon 1990). The space is as
+    wide as all of theirs together, and a search as much slower.
 
-    members : (name, parameters) of aligners in `MEMBERS`; None takes the closed form and three `Learned` that
-        begin with it, ridge and weight chosen once on the held-out rows.
+    members : (name, parameters) of aligners in `members.MEMBERS`; None takes three `Learned` that begin with
+        kernels of other items each, ridge and weight chosen once on the held-out rows.
     weights : one a member; None counts all alike.
     dim : width of a member's space, where its parameters do not say.
     seed : of members whose parameters do not say; the i-th has seed + i.
@@ -63,7 +55,8 @@ class Blend(Aligner):
 
     def settled(self) -> dict[str, Any]:
         """The members with what they settled on."""
-        found = zip(self.members_, self._fitted(), strict=True)
+        fitted = self._fitted()
+        found = zip(self.members_, fitted, strict=True)
         return {"members": [[kept["name"], {**kept["params"], **one.settled()}] for kept, one in found]}
 
     def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
@@ -73,23 +66,20 @@ class Blend(Aligner):
         moments = Moments.of(X)
         self.members_ = []
         for i, (name, given) in enumerate(named):
-            member = _made(name, {"dim": self.dim, "seed": self.seed + i}, given)
-            member.fit_rows(moments, X, y, valid)
-            params = member.get_params(deep=False)
-            self.members_.append({"name": name, "params": params, "state": member.state()})
+            member = made(name, {"dim": self.dim, "seed": self.seed + i}, given)
+            self.members_.append(record(member.fit_rows(moments, X, y, valid)))
 
     def _default(self, X: Columns, valid: Columns | None) -> Named:
-        closed = closed_form(self.dim, None, 1.0, X, valid, self.seed)
-        chosen = {"ridge": closed.ridge, "weight": closed.weight}
-        return [("cca", chosen), *(("learned", {**chosen, **head}) for head in HEADS)]
+        closed = closed_form("kernel", self.dim, None, X, valid, self.seed)
+        chosen = {"ridge": closed.get_params()["ridge"], "weight": closed.get_params()["weight"]}
+        return [("learned", {"start": "kernel", "settings": chosen})] * HEADS
 
     def _fitted(self) -> list[Aligner]:
         """The members, built once for what was learned."""
         self.require_fitted("members_")
-        built: tuple[list[dict[str, Any]], list[Aligner]] | None = self.__dict__.get("_built")
+        built: tuple[list[Record], list[Aligner]] | None = self.__dict__.get("_built")
         if built is None or built[0] is not self.members_:
-            made = [_made(kept["name"], {}, kept["params"]).restore(kept["state"]) for kept in self.members_]
-            built = self._built = (self.members_, made)
+            built = self._built = (self.members_, [revive(kept) for kept in self.members_])
         return built[1]
 
     @property
@@ -104,17 +94,6 @@ class Blend(Aligner):
             for member, share in zip(self._fitted(), self.shares_, strict=True)
         ]
         return unit_rows(np.hstack(parts))
-
-
-def _made(name: str, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> Aligner:
-    """A member; defaults count only where it has such a parameter."""
-    check_known(name, MEMBERS, "member of a blend")
-    module, _, attribute = MEMBERS[name].partition(":")
-    cls: type[Aligner] = getattr(importlib.import_module(module), attribute)
-    known = cls._get_param_names()
-    for parameter in given:
-        check_known(parameter, known, f"parameter of {name!r}")
-    return cls(**{**{k: v for k, v in defaults.items() if k in known}, **given})
 
 
 def _shares(weights: Sequence[float] | None, count: int) -> list[float]:

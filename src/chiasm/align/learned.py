@@ -1,10 +1,10 @@
-"""Learned heads on frozen features: contrastive, from where the closed form ends; the extra `neural`."""
+"""Learned heads on frozen features: contrastive, from where a closed form ends; the extra `neural`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import permutations
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,8 @@ from scipy import sparse
 
 from chiasm.align.aligner import Aligner, Columns
 from chiasm.align.alike import alike
-from chiasm.align.linear import CCA
+from chiasm.align.linear import LinearAligner
+from chiasm.align.members import Record, made, record, revive
 from chiasm.align.moments import Moments
 from chiasm.align.tune import FEW, Right, mean_reciprocal_rank, sampled, tune
 from chiasm.checks import check_known, check_range
@@ -22,49 +23,49 @@ from chiasm.numerics import unit_rows
 from chiasm.train.loop import Recipe, State, generator
 
 Vectors = NDArray[np.float32]
-Tensor = Any
 Net = Any
 
-START = {"info_nce": (20.0, None), "sigmoid": (10.0, -10.0)}
-"""Scale and bias that a loss begins with."""
+STARTS = ("cca", "kernel")
+LOSSES = {"info_nce": (20.0, None), "sigmoid": (10.0, -10.0)}
+"""With the scale and the bias that they begin with."""
 LENGTH = 4.0
-"""About how long the closed form's vectors are beside what is learned: the longer, the less it moves them."""
+"""About how long the start's vectors are beside what is learned: the longer, the less it moves them."""
 TILED = 2048
 """Rows a step from which scores are made by tiles."""
 
 
 class Learned(Aligner):
-    """A head a column, x W + relu(x A + a) B at unit length, trained to tell pairs from strangers.
+    """A head a column, s(x) + relu(x A + a) B at unit length, trained to tell pairs from strangers.
 
-    `W` is the closed form (`CCA`) and stays; what is learned begins at zero, so that before the first pass
-    the space is the closed form's to the bit, and with held-out rows never a worse one is kept. Rows that
-    are copies or near-copies of each other, in any column, are never each other's strangers (`alike`).
-    Several items of a row take turns. With more than two columns, or gaps, the loss is the mean over pairs
-    of columns, each over rows that have both.
+    `s` is an aligner in closed form and stays; what is learned begins at zero, so that before the first pass
+    the space is the closed form's, and with held-out rows never a worse one is kept. Rows that are copies or
+    near-copies of each other, in any column, are never each other's strangers (`alike`). Several items of a
+    row take turns. With more than two columns, or gaps, the loss is the mean over pairs of columns, each over
+    rows that have both.
 
     dim : width of the space, at most what the closed form allows.
-    hidden : units of a head; 0 learns a linear map.
-    warm : whether to begin with the closed form; else with random numbers and no `W`.
-    ridge, weight : of the closed form; where ridge is None, both are chosen on the held-out rows, if any.
+    hidden : units of a head; 0 learns a linear map x A.
+    start : "cca", "kernel", or None: no closed form, A and B random.
+    settings : parameters of the closed form; None chooses them on the held-out rows, where there are any.
     loss : "info_nce" (`train.contrastive`; by `train.tiled` where the batch is large) or "sigmoid".
     mixup : α of the Beta distribution by which rows are mixed, both columns alike (FuseMix, arXiv
         2312.10144); 0 mixes nothing.
     structure : weight of a loss that keeps each column's neighbourhoods (STRUCTURE, arXiv 2506.16895, its
-        first level), for few pairs.
+        first level).
     drop : how often a hidden unit is left out of a step.
     epochs, rate, decay, batch : of AdamW (`train.paired`).
     patience : passes without a better mean reciprocal rank of held-out pairs before it stops.
     seed : of everything random.
 
-    epochs_ : passes that what is kept took.  ridge_, weight_ : of the closed form.
-    maps_ : {column: (d, k)} W;  inner_ : {column: (d, hidden)} A (d, k without hidden units);
-    bias_ : {column: (hidden,)} a;  outer_ : {column: (hidden, k)} B.
+    epochs_ : passes that what is kept took.
+    start_ : the closed form's record {"name", "params", "state"}, None without;  length_ : its factor.
+    inner_ : {column: (d, hidden)} A, (d, k) without hidden units;  bias_ : {column: (hidden,)} a;
+    outer_ : {column: (hidden, k)} B.
 
     Raises MissingExtra without torch and Lightning.
     """
 
-    from_rows: ClassVar[bool] = True
-    maps_: dict[str, Vectors]
+    start_: Record | None
     inner_: dict[str, Vectors]
     bias_: dict[str, Vectors]
     outer_: dict[str, Vectors]
@@ -73,9 +74,8 @@ class Learned(Aligner):
         self,
         dim: int = 256,
         hidden: int = 512,
-        warm: bool = True,
-        ridge: float | Mapping[str, float] | None = None,
-        weight: float = 1.0,
+        start: str | None = "cca",
+        settings: Mapping[str, Any] | None = None,
         loss: str = "info_nce",
         mixup: float = 0.0,
         structure: float = 0.0,
@@ -89,9 +89,8 @@ class Learned(Aligner):
     ) -> None:
         self.dim = dim
         self.hidden = hidden
-        self.warm = warm
-        self.ridge = ridge
-        self.weight = weight
+        self.start = start
+        self.settings = settings
         self.loss = loss
         self.mixup = mixup
         self.structure = structure
@@ -106,13 +105,13 @@ class Learned(Aligner):
     def settled(self) -> dict[str, Any]:
         """The passes that were best, and the closed form's parameters."""
         self.require_fitted("epochs_")
-        closed = {"ridge": self.ridge_, "weight": self.weight_} if self.warm else {}
-        return {"epochs": self.epochs_, **closed}
+        return {"epochs": self.epochs_, "settings": None if self.start_ is None else self.start_["params"]}
 
     def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
         self._check()
         need("torch", "neural")
         need("lightning", "neural")
+        self.scales_ = {c: _scale(self.centred(c, f.values)) for c, f in X.items()}
         self._begin(X, valid)
         state, self.epochs_ = self._train(X, valid)
         self._keep(state)
@@ -123,22 +122,34 @@ class Learned(Aligner):
         for name in ("hidden", "epochs", "rate", "decay", "mixup", "structure"):
             check_range(getattr(self, name), name, 0)
         check_range(self.drop, "drop", 0, 0.95)
-        check_known(self.loss, START, "loss")
+        check_known(self.loss, LOSSES, "loss")
+        if self.start is not None:
+            check_known(self.start, STARTS, "start")
 
     def _begin(self, X: Columns, valid: Columns | None) -> None:
-        """Set the linear path and the features' scales."""
-        self.scales_ = {c: _scale(self.centred(c, f.values)) for c, f in X.items()}
-        if not self.warm:
-            self.maps_ = {c: np.zeros((f.width, self.dim), np.float32) for c, f in X.items()}
+        """Set the closed form and its factor, a power of two, which changes no digit."""
+        self.start_, self.length_ = None, 1.0
+        if self.start is None:
             return
-        closed = closed_form(self.dim, self.ridge, self.weight, X, valid, self.seed)
-        self.ridge_, self.weight_ = closed.ridge, closed.weight
-        self.maps_ = {c: closed.scaled_map(c) for c in X}
-        lengths = [np.linalg.norm(self.centred(c, f.values) @ self.maps_[c], axis=1) for c, f in X.items()]
-        mean = float(np.mean([np.sqrt(np.mean(x.astype(np.float64) ** 2)) for x in lengths]))
-        # a power of two changes no digit
-        factor = np.float32(2.0 ** np.round(np.log2(LENGTH / mean))) if mean > 0 else np.float32(1)
-        self.maps_ = {c: w * factor for c, w in self.maps_.items()}
+        self.start_ = record(closed_form(self.start, self.dim, self.settings, X, valid, self.seed))
+        squares = [np.sum(self._started(c, f.values).astype(np.float64) ** 2, axis=1) for c, f in X.items()]
+        length = float(np.mean([np.sqrt(x.mean()) for x in squares]))
+        self.length_ = float(2.0 ** np.round(np.log2(LENGTH / length))) if length > 0 else 1.0
+
+    def _started(self, column: str, values: NDArray[Any]) -> Vectors:
+        """s(x) (items, k); of a linear one before it takes unit length, when it says less of what it knows
+        less."""
+        if self.start_ is None:
+            return np.zeros((len(values), self.dim), np.float32)
+        built: tuple[Record, Aligner] | None = self.__dict__.get("_built")
+        if built is None or built[0] is not self.start_:
+            built = self._built = (self.start_, revive(self.start_))
+        closed = built[1]
+        if isinstance(closed, LinearAligner):
+            vectors = closed.centred(column, values) @ closed.scaled_map(column)
+        else:
+            vectors = closed.project(column, values)
+        return np.asarray(vectors * np.float32(self.length_))
 
     def _train(self, X: Columns, valid: Columns | None) -> tuple[State, int]:
         import torch
@@ -151,37 +162,37 @@ class Learned(Aligner):
         recipe = Recipe(self.epochs, self.patience, self.rate, self.decay, self.batch, self.seed)
         score = None if valid is None else self._score(valid)
         what = f"{self.loss} {self.mixup} {self.structure} {self.drop}"
-        return train_paired(self._net(), self._objective(items), rows, recipe, score, what)
+        return train_paired(self._net(X), self._objective(), rows, recipe, score, what)
 
     def _items(self, column: str, features: Features) -> Any:
-        """A column as it is trained on: centred, every number on average of variance 1."""
+        """A column as it is trained on: centred, of variance 1 a number on average, and s(x) beside it."""
         import torch
 
         from chiasm.train.pairs import Items
 
-        values = torch.from_numpy(self.centred(column, features.values) * self.scales_[column])
+        centred = self.centred(column, features.values) * np.float32(self.scales_[column])
+        values = torch.from_numpy(np.hstack([centred, self._started(column, features.values)]))
         count = torch.from_numpy(features.counts)
         return Items(values, count.cumsum(0) - count, count)
 
-    def _net(self) -> Net:
+    def _net(self, X: Columns) -> Net:
         """The heads at their start; a parameter's numbers depend on the seed and its column alone."""
         import torch
 
         from chiasm.align.nets import Head, Heads
 
         heads = {}
-        for c, w in self.maps_.items():
-            head = Head(torch.from_numpy(w / self.scales_[c]), self.hidden, self.drop)
+        for c, f in X.items():
+            width = self._started(c, f.values[:1]).shape[1]
+            heads[c] = head = Head(f.width, width, self.hidden, self.drop)
             for name, values in head.named_parameters():
                 last = name == "outer" or not self.hidden  # of zeros, so that the start is the closed form's
-                spread = 0.0 if name == "bias" or (last and self.warm) else len(values) ** -0.5
+                spread = 0.0 if name == "bias" or (last and self.start) else len(values) ** -0.5
                 with torch.no_grad():
                     values.normal_(0, 1, generator=generator(self.seed, f"{c} {name}")).mul_(spread)
-            heads[c] = head
-        return Heads(heads, *START[self.loss])
+        return Heads(heads, *LOSSES[self.loss])
 
-    def _objective(self, items: Mapping[str, Any]) -> Any:
-        """What is made small, of the module and a step's pairs; `items` are all that is learned from."""
+    def _objective(self) -> Any:
         from chiasm.align.nets import Objective
 
         return Objective(self.loss, self.mixup, self.structure, TILED)
@@ -190,9 +201,9 @@ class Learned(Aligner):
         """The mean reciprocal rank of held-out pairs, both ways, over all pairs of columns."""
         import torch
 
-        few = {c: sampled(f, FEW, self.seed) for c, f in valid.items()}
-        items = {c: self._items(c, f).values for c, f in few.items() if len(f.row)}
-        right = partners({c: few[c] for c in items})
+        few = {c: sampled(f, FEW, self.seed) for c, f in valid.items() if len(f.row)}
+        items = {c: self._items(c, f).values for c, f in few.items()}
+        right = partners(few)
 
         def score(net: Net) -> float:
             with torch.no_grad():
@@ -203,10 +214,10 @@ class Learned(Aligner):
         return score
 
     def _keep(self, state: State) -> None:
-        """The state of the heads as arrays for features in their own units."""
+        """The state of the heads as arrays, for features in their own units."""
         self.inner_, self.bias_, self.outer_ = {}, {}, {}
-        for i, c in enumerate(sorted(self.maps_)):
-            self.inner_[c] = state[f"heads.{i}.inner"] * self.scales_[c]
+        for i, c in enumerate(sorted(self.scales_)):
+            self.inner_[c] = state[f"heads.{i}.inner"] * np.float32(self.scales_[c])
             if self.hidden:
                 self.bias_[c], self.outer_[c] = state[f"heads.{i}.bias"], state[f"heads.{i}.outer"]
 
@@ -214,30 +225,24 @@ class Learned(Aligner):
     def space_width(self) -> int:
         """k, the number of coordinates of the space."""
         self.require_fitted("inner_")
-        return int(next(iter(self.maps_.values())).shape[1])
+        return int(next(iter((self.outer_ or self.inner_).values())).shape[1])
 
     def project(self, name: str, values: NDArray[Any]) -> Vectors:
         """Items (items, d) of one column into the space (items, k), at unit length."""
-        centred = self.centred(name, values)
-        moved = centred @ self.inner_[name]
+        moved = self.centred(name, values) @ self.inner_[name]
         if name in self.outer_:
             moved = np.maximum(moved + self.bias_[name], 0) @ self.outer_[name]
-        return unit_rows(centred @ self.maps_[name] + moved)
+        return unit_rows(self._started(name, values) + moved)
 
 
 def closed_form(
-    dim: int,
-    ridge: float | Mapping[str, float] | None,
-    weight: float,
-    X: Columns,
-    valid: Columns | None,
-    seed: int,
-) -> CCA:
-    """CCA as given; where ridge is None, ridge and weight are chosen on held-out rows, if there are any."""
+    name: str, dim: int, settings: Mapping[str, Any] | None, X: Columns, valid: Columns | None, seed: int
+) -> Aligner:
+    """An aligner as set; where nothing is, what it has to be chosen is chosen on held-out rows, if any."""
+    closed = made(name, {"dim": dim, "seed": seed}, settings or {})
     moments = Moments.of(X)
-    closed = CCA(dim, weight=weight) if ridge is None else CCA(dim, ridge, weight)
-    closed.fit_moments(moments)
-    if ridge is None and valid is not None:
+    closed.fit_rows(moments, X, None, valid)
+    if settings is None and valid is not None:
         closed.set_params(**tune(closed, moments, valid, {}, partners(valid), seed).params)
     return closed
 
@@ -251,7 +256,7 @@ def partners(part: Columns) -> Right:
     return {(q, a): sparse.csr_matrix(place[q] @ place[a].T) for q, a in permutations(sorted(part), 2)}
 
 
-def _scale(centred: Vectors) -> np.float32:
+def _scale(centred: Vectors) -> float:
     """What makes numbers of variance 1 on average of centred vectors (items, d)."""
     mean = float(np.mean(centred.astype(np.float64) ** 2)) if centred.size else 0.0
-    return np.float32(mean**-0.5 if mean > 0 else 1)
+    return mean**-0.5 if mean > 0 else 1.0

@@ -21,24 +21,23 @@ NEIGHBOURHOOD = 0.05  # temperature of the softmax over neighbours
 
 
 class Head(nn.Module):  # type: ignore[misc]
-    """x W + relu(x A + a) B, or x (W + A) without hidden units, at unit length; W (d, k) stays as it is."""
+    """s + relu(x A + a) B, or s + x A without hidden units, at unit length, of [x, s] (b, width + dim)."""
 
-    def __init__(self, start: Tensor, hidden: int, drop: float) -> None:
+    def __init__(self, width: int, dim: int, hidden: int, drop: float) -> None:
         super().__init__()
-        width, dim = start.shape
-        self.drop = drop
-        self.register_buffer("start", start)
+        self.widths, self.drop = (width, dim), drop
         self.inner = nn.Parameter(torch.empty(width, hidden or dim))
         self.bias = nn.Parameter(torch.empty(hidden)) if hidden else None
         self.outer = nn.Parameter(torch.empty(hidden, dim)) if hidden else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Items (b, d) to unit rows (b, k)."""
+    def forward(self, values: Tensor) -> Tensor:
+        """To unit rows (b, dim)."""
+        x, start = values.split(self.widths, dim=1)
         moved = x @ self.inner
         if self.outer is not None:
             active = functional.dropout(torch.relu(moved + self.bias), self.drop, self.training)
             moved = active @ self.outer
-        return functional.normalize(x @ self.start + moved, dim=1)
+        return functional.normalize(start + moved, dim=1)
 
 
 class Heads(nn.Module):  # type: ignore[misc]
@@ -51,9 +50,13 @@ class Heads(nn.Module):  # type: ignore[misc]
         self.scale = nn.Parameter(torch.tensor(scale).log())
         self.bias = None if bias is None else nn.Parameter(torch.tensor(bias))
 
-    def forward(self, column: str, x: Tensor) -> Tensor:
-        """Items (b, d) of one column to unit rows (b, k)."""
-        return self.heads[self.columns.index(column)](x)
+    def forward(self, column: str, values: Tensor) -> Tensor:
+        """Items [x, s] of one column to unit rows (b, k)."""
+        return self.heads[self.columns.index(column)](values)
+
+    def features(self, column: str, values: Tensor) -> Tensor:
+        """x of items [x, s] of one column."""
+        return values[:, : self.heads[self.columns.index(column)].widths[0]]
 
 
 class Objective:
@@ -77,8 +80,8 @@ class Objective:
         scale = net.scale.exp().clamp(max=LARGEST)
         value = self._contrast(left, right, scale, net.bias, pair.ids)
         if self.structure:
-            changed = unlike(pair.left, left) + unlike(pair.right, right)
-            value = value + self.structure * changed
+            a, b = (net.features(c, x) for c, x in zip(pair.columns, (pair.left, pair.right), strict=True))
+            value = value + self.structure * (unlike(a, left) + unlike(b, right))
         return value
 
     def _contrast(

@@ -1,0 +1,283 @@
+"""Learned heads: they begin as the closed form to the bit, bend where it cannot, keep what others promise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+
+from chiasm.align.aligner import Aligner
+from chiasm.align.alike import alike, near_copies
+from chiasm.align.kernel import Kernel
+from chiasm.align.learned import Learned, closed_form, partners
+from chiasm.align.linear import CCA
+from chiasm.align.nets import Objective, mixed, unlike
+from chiasm.align.tune import mean_reciprocal_rank
+from chiasm.encode.features import Features, as_features
+from chiasm.errors import NotFitted, UsageError
+from chiasm.storage import read_tree, write_tree
+from chiasm.train.pairs import Pair
+
+N, WIDTHS = 80, {"a": 6, "b": 5, "c": 4}
+RNG = np.random.default_rng(0)
+LATENT = RNG.standard_normal((N, 3))
+VALUES = {
+    c: (LATENT @ RNG.standard_normal((3, d)) + 0.3 * RNG.standard_normal((N, d))).astype(np.float32)
+    for c, d in WIDTHS.items()
+}
+MASKS = {c: RNG.random(N) < 0.75 for c in WIDTHS}
+EMPTY = {"0 empty": np.full((N, 7), np.nan, np.float32), "z empty": np.full((N, 2), np.nan)}
+SMALL = {"dim": 3, "hidden": 8, "epochs": 2, "batch": 20, "rate": 1e-2, "drop": 0.2}
+MADE = [
+    Learned(**SMALL),
+    Learned(**{**SMALL, "hidden": 0, "start": None, "loss": "sigmoid"}),
+    Learned(**SMALL, start="kernel", mixup=1.0, structure=1.0),
+]
+aligners = pytest.mark.parametrize("aligner", MADE, ids=["warm", "cold linear", "kernel mixed"])
+
+
+def gapped(masks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {c: np.where(masks[c][:, None], v, np.float32(np.nan)) for c, v in VALUES.items()}
+
+
+def assert_same(one: Any, other: Any) -> None:
+    """Trees of dicts, arrays and numbers that agree bit for bit."""
+    assert type(one) is type(other)
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_same(one[key], other[key])
+    else:
+        assert np.asarray(one).dtype == np.asarray(other).dtype
+        np.testing.assert_array_equal(one, other)
+
+
+def found(aligner: Aligner, part: dict[str, np.ndarray]) -> float:
+    """Mean reciprocal rank of the partner, both ways."""
+    features = {c: as_features(x) for c, x in part.items()}
+    vectors = {c: aligner.project(c, f.values) for c, f in features.items()}
+    right = partners(features)
+    return float(np.mean([mean_reciprocal_rank(vectors[q] @ vectors[a].T, r) for (q, a), r in right.items()]))
+
+
+# Where it begins and where it ends
+
+
+@pytest.mark.parametrize("hidden", [0, 8])
+@pytest.mark.parametrize("columns", ["ab", "abc"])
+def test_before_the_first_pass_it_is_the_closed_form(hidden: int, columns: str) -> None:
+    X = {c: gapped(MASKS)[c] for c in columns}
+    for start, closed in (
+        ("cca", CCA(dim=3, ridge=1e-2, weight=0.5)),
+        ("kernel", Kernel(dim=3, ridge=1e-2, weight=0.5)),
+    ):
+        given = {"dim": 3, "hidden": hidden, "start": start, "settings": {"ridge": 1e-2, "weight": 0.5}}
+        before, after = Learned(**given, epochs=0).fit(X), Learned(**given, epochs=1).fit(X)
+        expected = closed.fit(X).transform(X)
+        if start == "cca":
+            assert_same(before.transform(X), expected)
+        for c, vectors in before.transform(X).items():
+            np.testing.assert_allclose(vectors, expected[c], atol=1e-6)
+            assert (after.transform(X)[c] != vectors)[MASKS[c]].any()
+
+
+def test_numpy_projects_as_torch_learned() -> None:
+    aligner = clone(MADE[0]).fit(VALUES)
+    X = {c: Features.of(x) for c, x in VALUES.items()}
+    head = aligner._net(X).heads[0].eval()
+    with torch.no_grad():
+        head.inner.copy_(torch.from_numpy(aligner.inner_["a"] / np.float32(aligner.scales_["a"])))
+        head.bias.copy_(torch.from_numpy(aligner.bias_["a"]))
+        head.outer.copy_(torch.from_numpy(aligner.outer_["a"]))
+        expected = head(aligner._items("a", X["a"]).values).numpy()
+    np.testing.assert_allclose(aligner.project("a", VALUES["a"]), expected, atol=1e-6)
+
+
+def bent(n: int, seed: int) -> dict[str, np.ndarray]:
+    """What the columns share is no linear function of them: an angle, and twice that angle."""
+    rng = np.random.default_rng(seed)
+    angle = rng.uniform(0, 2 * np.pi, n)
+    a, b = (np.stack([np.cos(k * angle), np.sin(k * angle)], axis=1) for k in (1, 2))
+    other = rng.standard_normal((n, 2))
+    return {"a": np.hstack([a, other]).astype(np.float32), "b": np.hstack([b, other]).astype(np.float32)}
+
+
+def test_hidden_units_find_what_no_linear_map_can() -> None:
+    train, valid, test = bent(600, 0), bent(100, 1), bent(100, 2)
+    given = {"dim": 4, "epochs": 40, "patience": 40, "batch": 100, "rate": 1e-2, "drop": 0.0}
+    closed = found(CCA(dim=4).fit(train), test)
+    linear = found(Learned(hidden=0, **given).fit(train, valid=valid), test)
+    deep = found(Learned(hidden=64, **given).fit(train, valid=valid), test)
+    assert closed < linear < 0.9 < 0.97 < deep
+
+
+def test_with_held_out_rows_it_never_keeps_what_is_worse_and_tells_its_passes() -> None:
+    train, valid = bent(200, 0), bent(100, 1)
+    given = {"dim": 4, "hidden": 32, "epochs": 12, "patience": 3, "batch": 50, "rate": 1e-2, "drop": 0.0}
+    aligner = Learned(**given).fit(train, valid=valid)
+    features = {c: as_features(x) for c, x in valid.items()}
+    closed = closed_form("cca", 4, None, {c: as_features(x) for c, x in train.items()}, features, 0)
+    assert found(aligner, valid) > found(closed, valid)
+    settled = aligner.settled()
+    assert 0 < settled["epochs"] <= 12
+    assert settled["settings"]["ridge"] == closed.get_params()["ridge"]
+    clone(aligner).set_params(**settled).fit(train)
+    straight = {c: x[:50] for c, x in VALUES.items()}
+    wild = Learned(**{**given, "rate": 1e6}, settings={"ridge": 1e-3}).fit(straight, valid=VALUES)
+    assert wild.settled()["epochs"] == 0
+    assert_same(wild.transform(VALUES), CCA(dim=4).fit(straight).transform(VALUES))
+
+
+def test_several_items_take_turns_and_all_count_as_held_out() -> None:
+    row = np.repeat(np.arange(N), 2)
+    items = np.repeat(VALUES["b"], 2, axis=0) + 0.1 * RNG.standard_normal((2 * N, 5)).astype(np.float32)
+    X = {"a": VALUES["a"], "b": Features(items, row, np.tile([0, 1], N), N)}
+    aligner = clone(MADE[0]).fit(X, valid=X)
+    assert aligner.transform(X)["b"].shape == (N, 3)
+    one = clone(MADE[0]).fit({**X, "b": items[::2]})
+    assert (one.inner_["b"] != aligner.inner_["b"]).any()
+
+
+# The losses
+
+
+def pair(b: int = 6) -> Pair:
+    own = torch.Generator().manual_seed(0)
+    left, right = torch.randn(b, 6 + 3, generator=own), torch.randn(b, 5 + 3, generator=own)
+    return Pair(("a", "b"), left, right, torch.arange(b) // 2)
+
+
+def start(**given: Any) -> Any:
+    """Heads of columns a and b before they learn, of random numbers."""
+    X = {c: Features.of(VALUES[c]) for c in "ab"}
+    return Learned(**{**SMALL, "start": None, "drop": 0.0, "epochs": 0, **given}).fit(X)._net(X)
+
+
+def test_mixed_rows_are_mixed_alike_in_both_columns() -> None:
+    given = pair()
+    torch.manual_seed(0)
+    out = mixed(Pair(given.columns, given.left, given.left * 3, given.ids), 1.0)
+    torch.testing.assert_close(out.right, out.left * 3)
+    assert not torch.allclose(out.left, given.left)
+    assert mixed(given, 0.0) is given
+
+
+def test_neighbourhoods_that_stay_cost_nothing() -> None:
+    x = torch.nn.functional.normalize(pair().left - pair().left.mean(dim=0), dim=1)
+    assert float(unlike(pair().left, x)) == pytest.approx(0, abs=1e-6)
+    turned = x @ torch.linalg.qr(torch.randn(9, 9))[0]
+    assert float(unlike(pair().left, turned)) == pytest.approx(0, abs=1e-4)
+    assert 0.1 < float(unlike(pair().left, torch.full_like(x, 9**-0.5))) <= np.log(2)
+
+
+@pytest.mark.parametrize(("loss", "structure"), [("info_nce", 0.0), ("sigmoid", 0.0), ("info_nce", 2.0)])
+def test_finite_differences_agree(loss: str, structure: float) -> None:
+    net = start(loss=loss).double()
+    given = pair()
+    exact = Pair(given.columns, given.left.double(), given.right.double(), given.ids)
+    objective = Objective(loss, 0.0, structure, tiled=99)
+    objective(net, [exact]).backward()
+    for values in net.parameters():
+        flat = values.data.view(-1)
+        for place in range(0, len(flat), 7):
+            moved = []
+            for step in (1e-5, -1e-5):
+                flat[place] += step
+                moved.append(float(objective(net, [exact]).detach()))
+                flat[place] -= step
+            expected = (moved[0] - moved[1]) / 2e-5
+            assert float(values.grad.view(-1)[place]) == pytest.approx(expected, rel=1e-4, abs=1e-7)
+
+
+def test_large_batches_by_tiles_are_the_same_loss() -> None:
+    net = start()
+    plain, tiled = (Objective("info_nce", 0.0, 0.0, tiled=t)(net, [pair(40)]) for t in (99, 1))
+    torch.testing.assert_close(plain, tiled)
+
+
+def test_copies_and_near_copies_belong_together() -> None:
+    rng = np.random.default_rng(0)
+    photo = rng.standard_normal((200, 64)).astype(np.float32)
+    text = rng.standard_normal((200, 4)).astype(np.float32)
+    photo[7] = photo[3] + 0.01 * rng.standard_normal(64).astype(np.float32)  # a near-copy
+    text[9] = text[7]  # a copy, and so a chain 3, 7, 9
+    text[20] = text[21] + 1e-4  # near, in a column too narrow to say so
+    ids = alike({"photo": Features.of(photo), "text": Features.of(text)})
+    assert len(np.unique(ids)) == 198
+    assert ids[3] == ids[7] == ids[9]
+    units = photo - photo.mean(axis=0)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    slow = {(i, j) for i, j in zip(*np.nonzero(units @ units.T >= 0.99), strict=True) if i != j}
+    assert {(i, j) for i, j in near_copies(photo).T} == slow == {(3, 7), (7, 3)}
+
+
+# What every aligner promises
+
+
+@aligners
+def test_an_unfitted_one_says_so_and_the_constructor_only_stores(aligner: Aligner) -> None:
+    fresh = clone(aligner)
+    assert fresh.state() == {}
+    for ask in (lambda: fresh.transform(VALUES), lambda: fresh.project("a", VALUES["a"]), fresh.settled):
+        with pytest.raises(NotFitted, match="Call fit first"):
+            ask()
+
+
+@aligners
+@settings(max_examples=4, deadline=None)
+@given(share=st.floats(0.1, 0.4), seed=st.integers(0, 2**32 - 1))
+def test_what_lies_under_the_mask_has_no_say(aligner: Aligner, share: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    masks = {c: rng.random(N) >= share for c in VALUES}
+    rubbish = {c: rng.choice([np.nan, np.inf, -1e30, 7.0], v.shape) for c, v in VALUES.items()}
+    mixed = {c: np.where(masks[c][:, None], v, rubbish[c]).astype(np.float32) for c, v in VALUES.items()}
+    other = {c: Features.of(mixed[c], masks[c]) for c in VALUES}
+    left, right = clone(aligner).fit(gapped(masks)), clone(aligner).fit(other)
+    assert_same(left.state(), right.state())
+    assert_same(left.transform(gapped(masks)), right.transform(other))
+    for c, vectors in left.transform(other).items():
+        np.testing.assert_array_equal(np.isnan(vectors).any(axis=1), ~masks[c])
+        np.testing.assert_allclose(np.linalg.norm(vectors[masks[c]], axis=1), 1, atol=1e-5)
+
+
+@aligners
+def test_an_empty_or_missing_column_changes_nothing(aligner: Aligner) -> None:
+    X = gapped(MASKS)
+    plain, wider = clone(aligner).fit(X, valid=X), clone(aligner).fit({**EMPTY, **X}, valid={**EMPTY, **X})
+    assert_same(plain.state(), wider.state())
+    expected, out = plain.transform(X), wider.transform({**EMPTY, **X})
+    assert_same({c: out[c] for c in X}, expected)
+    for empty in EMPTY:
+        assert out[empty].shape == expected["a"].shape
+        assert np.isnan(out[empty]).all()
+    without = plain.transform({c: X[c] for c in ("a", "c")})
+    gone = plain.transform({**X, "b": np.full_like(X["b"], np.nan)})
+    assert np.isnan(gone.pop("b")).all()
+    assert_same(gone, without)
+
+
+@aligners
+def test_a_second_fit_forgets_the_first_and_the_disk_gives_it_back(aligner: Aligner, tmp_path: Path) -> None:
+    X = gapped(MASKS)
+    fewer = {c: X[c][:50] for c in ("a", "b")}
+    again = clone(aligner).fit(X).fit(fewer)
+    assert_same(again.state(), clone(aligner).fit(fewer).state())
+    write_tree(tmp_path, "state", again.state())
+    back = clone(aligner).restore(read_tree(tmp_path, "state"))
+    assert_same(back.transform(fewer), again.transform(fewer))
+
+
+def test_bad_settings_say_what_is_wrong() -> None:
+    for wrong, message in (
+        ({"loss": "triplet"}, "no loss called"),
+        ({"drop": 1.0}, "drop"),
+        ({"batch": 0}, "batch"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            Learned(**wrong).fit(VALUES)
