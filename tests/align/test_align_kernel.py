@@ -13,7 +13,7 @@ from scipy import linalg
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
 
-from chiasm.align.kernel import SAFE, Kernel, median_distance
+from chiasm.align.kernel import SAFE, Kernel, median_distance, nearness
 from chiasm.align.linear import CCA
 from chiasm.encode.features import Features
 from chiasm.errors import NotFitted, UsageError
@@ -106,14 +106,20 @@ def test_the_ridge_is_that_of_held_out_rows() -> None:
     held = {c: v[60:] for c, v in VALUES.items()}
     train = {c: v[:60] for c, v in VALUES.items()}
     chosen = Kernel(dim=3).fit(train, valid=held)
-    ranked = {
-        r: Kernel(dim=3, ridge=r).fit(train)._score({c: Features.of(v) for c, v in held.items()})
-        for r in (1e-4, 1e-2)
-    }
-    assert chosen._score({c: Features.of(v) for c, v in held.items()}) >= max(ranked.values())
+    others = [Kernel(dim=3, ridge=r).fit(train) for r in (1e-4, 1e-2)]
+    assert nearness(chosen.transform(held)) >= max(nearness(one.transform(held)) for one in others)
     assert chosen.settled() == {"ridge": chosen.ridge_}
     assert_same(clone(chosen).set_params(**chosen.settled()).fit(train).state(), chosen.state())
     assert Kernel().fit(train).settled() == {"ridge": SAFE}
+
+
+def test_nearness_is_the_mean_reciprocal_rank_of_partners() -> None:
+    left = np.eye(3, dtype=np.float32)
+    right = left[[1, 0, 2]]  # two of three have the other's partner nearer, and then tie
+    assert nearness({"a": left, "b": left}) == 1.0
+    assert nearness({"a": left, "b": right}) == pytest.approx((1 / 3 + 1 / 3 + 1) / 3)
+    gone = np.where([[True], [True], [False]], left, np.float32(np.nan))
+    assert nearness({"a": left, "b": gone}) == 1.0
 
 
 def test_the_median_distance_is_of_items_that_differ() -> None:

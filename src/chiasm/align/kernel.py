@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -82,7 +82,7 @@ class Kernel(Aligner):
         scores = []
         for ridge in tried:
             self._solve(moments, factors, ridge)
-            scores.append(self._score(valid) if valid is not None else 0.0)
+            scores.append(nearness(self.transform(valid)) if valid is not None else 0.0)
         self._solve(moments, factors, tried[int(np.argmax(scores))])
 
     def _random(self, column: str) -> np.random.Generator:
@@ -121,16 +121,6 @@ class Kernel(Aligner):
         self.maps_ = {c: np.asarray(factors[c] @ w, np.float32) for c, w in under.maps_.items()}
         self.offsets_ = {c: under.means_[c] @ w for c, w in under.maps_.items()}
 
-    def _score(self, valid: Columns) -> float:
-        """How near pairs of held-out rows lie: the mean reciprocal rank over all pairs of columns."""
-        found = []
-        for a, b in itertools.permutations(valid, 2):
-            both = np.flatnonzero(valid[a].present & valid[b].present)
-            left, right = (self._rows(c, valid[c].take(both)) for c in (a, b))
-            partners = sparse.csr_matrix(sparse.eye_array(len(both), dtype=bool))
-            found.append(mean_reciprocal_rank(left @ right.T, partners))
-        return float(np.mean(found))
-
     def settled(self) -> dict[str, Any]:
         """The ridge taken."""
         return {"ridge": self.ridge_}
@@ -163,6 +153,17 @@ class Kernel(Aligner):
         products -= own  # now minus the squared distances
         products *= np.float32(0.5 / self.bandwidths_[name] ** 2)
         return np.asarray(np.exp(np.minimum(products, 0)))
+
+
+def nearness(space: Mapping[str, Vectors]) -> float:
+    """How near the columns of a row lie, {column: (n, k) unit rows, NaN absent}: the mean reciprocal rank of
+    rows that have both, over all pairs of columns both ways."""
+    found = []
+    for a, b in itertools.permutations(sorted(space), 2):
+        both = ~np.isnan(space[a][:, 0] + space[b][:, 0])
+        partners = sparse.csr_matrix(sparse.eye_array(int(both.sum()), dtype=bool))
+        found.append(mean_reciprocal_rank(space[a][both] @ space[b][both].T, partners))
+    return float(np.mean(found))
 
 
 def median_distance(values: Vectors, rng: np.random.Generator) -> float:
