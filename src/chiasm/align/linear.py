@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from chiasm.align.aligner import Aligner, Columns, Matrix, check_linked
+from chiasm.align.bridge import completed, seen
 from chiasm.align.moments import Moments, Table
 from chiasm.checks import check_known, check_range
 from chiasm.errors import UsageError
@@ -75,7 +76,8 @@ class CCA(LinearAligner):
     """Regularised canonical correlation analysis of two or more columns with gaps.
 
     Two columns: the singular pairs of the whitened cross-covariance (Hotelling 1936; ridge: Vinod 1976).
-    More: the leading eigenvectors of all whitened cross-covariances together (SUMCOR, Kettenring 1971).
+    More: the leading eigenvectors of all whitened cross-covariances together (SUMCOR, Kettenring 1971);
+    those of columns never seen together are composed over the columns seen with both (`bridge`).
     Coordinate j is scaled by ρ_j ** weight, so that what correlates counts (CSA, arXiv 2410.07610).
 
     dim : width of the space, at most what the columns allow.
@@ -186,6 +188,7 @@ def _many_blocks(
         (a, b): whitened(moments.covariance(a, b), factors[a], factors[b])
         for a, b in combinations(columns, 2)
     }
+    blocks = completed(blocks, seen(moments))
     # Few rows leave most directions without any correlation: those are dropped first.
     axes = {
         c: _correlated([W if a == c else W.T for (a, b), W in blocks.items() if c in (a, b)]) for c in columns

@@ -129,8 +129,8 @@ def demonstrated(shown: Demonstration) -> None:
 
 
 def report(found: Report) -> None:
-    """The scoreboard as tables: of search, and of every target."""
-    from chiasm.judge import outcome, scoreboard, stress
+    """The scoreboard as tables: of search, of columns never seen together, and of every target."""
+    from chiasm.judge import bridge, outcome, scoreboard, stress
 
     for one in found.outcomes:
         printed(outcome.render(one))
@@ -139,6 +139,8 @@ def report(found: Report) -> None:
     else:
         for text in found.notes:
             line(text)
+    if found.bridges:
+        printed(bridge.render(found.bridges))
     for harmed in found.stresses:
         printed(stress.render(harmed))
 

@@ -14,6 +14,7 @@ from chiasm import metrics
 from chiasm.encode.features import Features
 from chiasm.errors import DataError, ShapeError
 from chiasm.index import Gallery
+from chiasm.judge.bridge import Bridge
 from chiasm.judge.estimate import FEW, Estimate
 from chiasm.judge.outcome import Outcome
 from chiasm.judge.relevance import Relevance, relevance
@@ -64,6 +65,7 @@ class Report:
     directions : how well columns find each other;  relevance : what counts as right, in words.
     notes : what the numbers mean, in words.
     outcomes : how well each target is predicted;  stresses : and how that holds out on harmed features.
+    bridges : how well columns find each other that no row has together, estimated.
     """
 
     directions: tuple[Direction, ...]
@@ -72,6 +74,7 @@ class Report:
     notes: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     stresses: tuple[Stress, ...] = ()
+    bridges: tuple[Bridge, ...] = ()
 
     @classmethod
     def of(
@@ -94,8 +97,9 @@ class Report:
             notes = tuple(str(note) for note in document["notes"])
             outcomes = tuple(Outcome.from_json(one) for one in document.get("outcomes", ()))
             stresses = tuple(Stress.from_json(one) for one in document.get("stresses", ()))
+            bridges = tuple(Bridge.from_json(one) for one in document.get("bridges", ()))
             meaning = str(document["relevance"])
-            return cls(directions, int(document["rows"]), meaning, notes, outcomes, stresses)
+            return cls(directions, int(document["rows"]), meaning, notes, outcomes, stresses, bridges)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"not a scoreboard ({error})", where="report") from error
 

@@ -12,11 +12,13 @@ from sklearn.base import clone
 
 from chiasm import plugins
 from chiasm.align.aligner import Aligner
+from chiasm.align.bridge import bridges, seen
 from chiasm.align.choose import AUTO, climb, ladder
 from chiasm.align.hubness import Hubness
+from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
 from chiasm.align.span import fit_spanned
-from chiasm.align.tune import BANK, Tuning, sample
+from chiasm.align.tune import BANK, Right, Tuning, sample
 from chiasm.encode.encoder import Encoder
 from chiasm.encode.engine import Described
 from chiasm.encode.features import Features
@@ -25,7 +27,7 @@ from chiasm.fuse.mean import Mean
 from chiasm.judge.relevance import relevance
 from chiasm.judge.scoreboard import Report
 from chiasm.model.inputs import Encoders
-from chiasm.model.judging import Baselines, judge, labels_of
+from chiasm.model.judging import Baselines, judge, labels_of, told_right
 from chiasm.model.parts import Parts, hold_out
 from chiasm.model.space import Space
 from chiasm.rows.modality import SPACE
@@ -80,7 +82,8 @@ def fit_space(
             stage.moments("fit", "tune"), aligner.dim, stage.part(stage.places("fit", "tune"))
         )
         wanted = stage.labelled(parts.score)
-        report = judge(trial, baselines, stage.part(parts.score), wanted, target, seed)
+        whole = {c: len(f.row) for c, f in features.items()}
+        report = judge(trial, baselines, stage.part(parts.score), wanted, target, seed, whole)
     else:
         notes.append("Search: too few rows to hold any out; nothing was tuned, how good it is nobody knows.")
     stage.align(aligner, "fit", "tune", "score")
@@ -207,10 +210,22 @@ class _Stage:
         right = {
             (q, a): relevance(valid[q], valid[a], labels).tocsr() for q, a in itertools.permutations(valid, 2)
         }
+        if labels is None:
+            right |= self._told(rows, valid, seed)
         found = climb(rungs, self.moments("fit"), rows, valid, right, self.labelled(self.parts.fit), seed)
         if len(rungs) > 1:
             notes.append(str(found))
         return found.aligner, found.tuning
+
+    def _told(self, rows: Mapping[str, Features], valid: Mapping[str, Features], seed: int) -> Right:
+        """What is right between columns never seen together, told by the bridge between them."""
+        moments = self.moments("fit")
+        unseen = bridges(moments.columns, seen(moments))
+        if not unseen:
+            return {}
+        first = fit_spanned(CCA(), moments, rows)
+        vectors = {c: f.with_values(first.project(c, f.values)) for c, f in valid.items()}
+        return told_right(vectors, unseen, seed)
 
     def labelled(self, places: Any) -> list[Any] | None:
         return None if self.labels is None else [self.labels[i] for i in places]

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
+from chiasm.align.bridge import Pair, bridges
 from chiasm.align.linear import Ridge
 from chiasm.align.moments import Moments
 from chiasm.align.span import fit_spanned
+from chiasm.align.tune import Right
 from chiasm.encode.features import Features
 from chiasm.errors import UsageError
 from chiasm.index import Gallery
+from chiasm.judge.bridge import Alike, Bridge, bridge
 from chiasm.judge.relevance import relevance
 from chiasm.judge.scoreboard import Report, direction
 from chiasm.metrics import blocks
@@ -43,6 +47,12 @@ class Baselines:
             fit_spanned(ridge, moments.only(q, a), {q: rows[q], a: rows[a]})
             found[q, a] = ridge
         return cls(found)
+
+    @property
+    def unseen(self) -> dict[Pair, list[str]]:
+        """{(a, b): the columns seen with both} of the pairs a < b that were never seen together."""
+        known = {pair for pair in self.regressions if pair[0] < pair[1]}
+        return bridges({c for pair in known for c in pair}, known)
 
     def scores(
         self, query: str, asked: Features, answer: str, given: Features
@@ -73,19 +83,24 @@ def judge(
     labels: Sequence[Any] | None,
     target: str | None,
     seed: int,
+    whole: Mapping[str, int] | None = None,
 ) -> Report:
     """The scoreboard of a space on features of rows it did not learn from.
 
     labels : (n,) where given, rows of equal label are right answers too; `target` names them.
+    whole : {column: items} of the galleries that are searched later, where those are larger.
     """
     vectors = space.project(features)
     galleries = space.galleries(vectors)
     rows = next(iter(features.values())).n
     scored = []
+    estimated = _estimated(vectors, galleries, baselines.unseen, whole or {}, seed)
     silent = [f"{c}: {len(f.broken):,} broken are left out." for c, f in features.items() if f.broken]
     for query, answer in itertools.permutations(sorted(vectors), 2):
         if not len(vectors[query].row) or not len(vectors[answer].row):
             silent.append(f"{query} → {answer}: nothing to score, a column is empty here.")
+            continue
+        if labels is None and any((one.query, one.answer) == (query, answer) for one in estimated):
             continue
         right = relevance(vectors[query], vectors[answer], labels)
         plain = baselines.scores(query, features[query], answer, features[answer])
@@ -93,7 +108,38 @@ def judge(
     meaning = "an item of the same row, or one of the same content"
     if labels is not None:
         meaning = f"an item of the same row, or of a row with the same {target}"
-    return Report.of(scored, rows, meaning, silent)
+    return replace(Report.of(scored, rows, meaning, silent), bridges=estimated)
+
+
+def _estimated(
+    vectors: Mapping[str, Features],
+    galleries: Mapping[str, Gallery],
+    unseen: Mapping[Pair, Sequence[str]],
+    whole: Mapping[str, int],
+    seed: int,
+) -> tuple[Bridge, ...]:
+    """Of columns never seen together, and not here either, how well they find each other over each bridge."""
+    found = []
+    for (a, b), over in unseen.items():
+        here = {c for c in (a, b, *over) if c in vectors and len(vectors[c].row)}
+        if not {a, b} <= here or (vectors[a].present & vectors[b].present).any():
+            continue
+        for (query, answer), via in itertools.product(((a, b), (b, a)), (c for c in over if c in here)):
+            share = len(galleries[answer]) / max(whole.get(answer, 0), len(galleries[answer]))
+            asked, given = vectors[query], vectors[answer]
+            found.append(bridge(query, asked, given, galleries[answer], via, vectors[via], share, seed))
+    return tuple(found)
+
+
+def told_right(vectors: Mapping[str, Features], unseen: Mapping[Pair, Sequence[str]], seed: int) -> Right:
+    """{(query, answer): (query items, answer items)} of columns never seen together, told by a bridge."""
+    return {
+        (query, answer): sparse.csr_matrix(
+            Alike.of(vectors[query], vectors[answer], vectors[over[0]], seed)[:]
+        )
+        for pair, over in unseen.items()
+        for query, answer in (pair, pair[::-1])
+    }
 
 
 def known_share(space: Space, galleries: Mapping[str, Gallery], features: Mapping[str, Features]) -> float:

@@ -1,0 +1,168 @@
+"""The estimate over a bridge beside the truth that it does not know."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from chiasm import metrics
+from chiasm.encode.features import Features
+from chiasm.errors import ShapeError
+from chiasm.index import Gallery
+from chiasm.judge.bridge import Alike, Bridge, bridge, parting, render
+from chiasm.judge.scoreboard import Estimate, Report
+from chiasm.numerics import unit_rows
+
+CLASSES, WIDTH = 8, 24
+RNG = np.random.default_rng(0)
+DIRECTIONS = np.linalg.qr(RNG.standard_normal((WIDTH, CLASSES)))[0].T
+
+
+def near(classes: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
+    """Unit vectors around the directions of their classes."""
+    spread = noise / math.sqrt(WIDTH)
+    return unit_rows(DIRECTIONS[classes] + spread * rng.standard_normal((len(classes), WIDTH)))
+
+
+@dataclass
+class Case:
+    """Half of the rows with sound and text, half with image and text, of known classes."""
+
+    sound: Features
+    image: Features
+    text: Features
+    classes: np.ndarray
+
+    @property
+    def truth(self) -> float:
+        right = self.classes[self.sound.row][:, None] == self.classes[self.image.row]
+        return metrics.mean(metrics.precision_at(self.sound.values @ self.image.values.T, right, 10))
+
+    def estimate(self, share: float = 1.0) -> Bridge:
+        gallery = Gallery.build(self.image.values, self.image.row, self.image.item, column="image")
+        return bridge("sound", self.sound, self.image, gallery, "text", self.text, share)
+
+
+def features(values: np.ndarray, rows: np.ndarray, n: int) -> Features:
+    return Features(values, rows, np.zeros(len(rows), np.int64), n)
+
+
+def case(noise: float, wording: float = 0.6, wrong: float = 0.0, n: int = 600, seed: int = 0) -> Case:
+    rng = np.random.default_rng(seed)
+    classes = rng.integers(CLASSES, size=n)
+    said = np.where(rng.random(n) < wrong, rng.integers(CLASSES, size=n), classes)
+    everything, half = np.arange(n), n // 2
+    return Case(
+        features(near(classes[:half], noise, rng), everything[:half], n),
+        features(near(classes[half:], noise, rng), everything[half:], n),
+        features(near(said, wording, rng), everything, n),
+        classes,
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("wording", [0.3, 1.0])
+@pytest.mark.parametrize("noise", [0.5, 1.5, 3.0])
+def test_the_estimate_is_near_the_truth_of_good_and_bad_spaces(
+    noise: float, wording: float, seed: int
+) -> None:
+    made = case(noise, wording, seed=seed)
+    found = made.estimate()
+    assert found.precision.value == pytest.approx(made.truth, abs=0.05)
+    assert found.precision.low <= found.precision.value <= found.precision.high
+    assert found.chance == pytest.approx(1 / CLASSES, abs=0.04)
+    assert (found.queries, found.left_out, found.gallery, found.first) == (300, 0, 300, 10)
+    assert found.verdict == ""
+
+
+def test_a_bridge_that_tells_nothing_is_said_to() -> None:
+    random = case(0.5, wrong=1.0).estimate()
+    assert random.precision.low <= random.chance
+    assert "Not better than chance" in random.verdict
+    made = case(0.5)
+    made.text = made.text.with_values(np.tile(made.text.values[:1], (600, 1)))
+    constant = made.estimate()
+    assert math.isnan(constant.precision.value)
+    assert constant.queries == 0
+    assert "say the same" in constant.verdict
+
+
+def test_wrong_texts_make_it_too_low_never_too_high() -> None:
+    made = case(0.5, wrong=0.2)
+    assert made.estimate().precision.value < made.truth - 0.1
+
+
+def test_as_many_answers_are_looked_at_as_the_share_of_the_gallery() -> None:
+    made = case(1.5)
+    assert [made.estimate(share).first for share in (1.0, 0.5, 0.21, 0.001)] == [10, 5, 2, 1]
+    assert made.estimate(0.1).precision.value >= made.estimate().precision.value
+
+
+def test_rows_without_the_bridge_are_left_out() -> None:
+    made = case(1.0)
+    keep = np.r_[0:250, 300:500]  # 50 sounds and 100 images have no text
+    made.text = features(made.text.values[keep], keep, 600)
+    found = made.estimate()
+    assert (found.queries, found.left_out, found.gallery) == (250, 50, 200)
+    assert found.precision.value == pytest.approx(made.truth, abs=0.06)
+
+
+def test_alike_is_the_slow_loop() -> None:
+    made = case(1.0, n=60)
+    alike = Alike.of(made.sound, made.image, made.text)
+
+    def evened(row: int, rows: np.ndarray) -> np.ndarray:
+        texts = made.text.values[rows].astype(float)
+        return np.sum([max(texts[i] @ made.text.values[row], 0) ** 3 * texts[i] for i in range(30)], axis=0)
+
+    sides = [[evened(row, side.row) for row in side.row] for side in (made.sound, made.image)]
+    left, right = (unit_rows(np.array(side)) for side in sides)
+    expected = left @ right.T >= alike.threshold
+    assert alike.shape == (30, 30)
+    assert 0 < expected.mean() < 0.5
+    np.testing.assert_array_equal(alike[0:30], expected)
+    np.testing.assert_array_equal(alike[3:7], expected[3:7])
+    other = features(made.text.values, np.arange(60), 61)
+    with pytest.raises(ShapeError, match="same rows"):
+        Alike.of(made.sound, made.image, other)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.02, 0.5), st.floats(5, 12), st.integers(0, 9))
+def test_two_normal_distributions_are_parted_between_them(share: float, apart: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    upper = int(share * 20_000)
+    values = np.r_[rng.standard_normal(20_000 - upper), apart + 0.5 * rng.standard_normal(upper)]
+    cut = parting(values)
+    mistaken = (values[:-upper] >= cut).sum() + (values[-upper:] < cut).sum()
+    assert mistaken < 0.02 * upper + 60
+
+
+def test_nothing_is_parted_where_all_is_one() -> None:
+    assert parting(np.ones(100)) == math.inf
+    assert parting(np.array([0.0, 1.0])) == math.inf
+
+
+def test_a_report_with_bridges_is_sent_and_read_back() -> None:
+    nothing = Estimate(math.nan, math.nan, math.nan)
+    bridges = (case(1.0).estimate(), Bridge("a", "[red]b[/nope]", "c", 0, 9, 5, 1, nothing, math.nan))
+    sent = Report((), 9, "", (), (), (), bridges)
+    document = json.loads(json.dumps(sent.to_json(), allow_nan=False))
+    read = Report.from_json(document)
+    assert read.bridges[0] == bridges[0]
+    assert str(asdict(read.bridges[1])) == str(asdict(bridges[1]))
+    assert Report.from_json({k: v for k, v in document.items() if k != "bridges"}).bridges == ()
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(render(bridges))
+    shown = console.export_text()
+    assert "[red]b[/nope]" in shown
+    assert f"{100 * bridges[0].precision.value:.1f}" in shown
+    assert "No estimate" in shown
