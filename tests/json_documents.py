@@ -19,6 +19,7 @@ from typing_extensions import TypedDict
 from chiasm.align.doctor import Diagnosis
 from chiasm.errors import Broken
 from chiasm.judge import stress
+from chiasm.judge.audit import Audit
 from chiasm.judge.collect import Worth
 from chiasm.judge.explain import Explanation
 from chiasm.judge.scoreboard import Report
@@ -76,7 +77,11 @@ FIT = record(
     },
 )
 DOCUMENTS: dict[str, Any] = {
-    "inspect": as_json(Inspection),
+    "inspect": record(
+        "Inspect",
+        {name: as_json(kind) for name, kind in typing.get_type_hints(Inspection).items()}
+        | {"audit": as_json(Audit) | None},
+    ),
     "diagnose": as_json(Diagnosis, null=True),
     "fit": FIT,
     "swap": FIT,

@@ -1,21 +1,44 @@
-"""Evaluating a predictor on rows with a target: beside every single modality, and for every pattern."""
+"""Evaluating on other rows: a space, and a predictor beside every single modality and for every pattern."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from chiasm.encode.cache import Cache
 from chiasm.errors import DataError
 from chiasm.judge.outcome import Outcome
 from chiasm.judge.predictions import Sets, judge_target, patterns_of
+from chiasm.judge.scoreboard import Report
 from chiasm.judge.stress import Stress, stress
+from chiasm.model.judging import judge, known_share, labels_of
 from chiasm.model.learning import sizes
 from chiasm.model.predictor import Predictor, Seen
+from chiasm.model.space import Progress
 from chiasm.rows.rows import Rows
+
+if TYPE_CHECKING:
+    from chiasm.model.model import Model
 
 PLAIN = ("text", "number", "category", "date", "name")
 SOME = 0.05
 """Rows alike by chance are no news below this share."""
+
+
+def search_report(model: Model, rows: Rows, seed: int, cache: Cache, progress: Progress | None) -> Report:
+    """The scoreboard of a model's space on rows; it says how many of them are among the indexed ones."""
+    space = model.space
+    if not space.columns:
+        return Report((), len(rows), "")
+    features = space.features(rows, cache, progress)
+    target = model.facts.get("target")
+    report = judge(space, model.baselines, features, labels_of(rows, target), target, seed)
+    known = known_share(space, model.galleries, features)
+    if not known:
+        return report
+    note = f"About {known:.0%} of these rows are among the indexed ones: that tells nothing of new rows."
+    return replace(report, notes=(note, *report.notes))
 
 
 def outcome_of(

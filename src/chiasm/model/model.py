@@ -15,15 +15,17 @@ from chiasm.encode.cache import Cache, opened
 from chiasm.encode.features import Features
 from chiasm.errors import Broken, DataError, UsageError, did_you_mean
 from chiasm.index import Gallery
+from chiasm.judge.audit import Audit
 from chiasm.judge.collect import Worth
 from chiasm.judge.explain import Explanation
 from chiasm.judge.outcome import Outcome
 from chiasm.judge.scoreboard import Report
 from chiasm.model import folder
-from chiasm.model.evaluating import outcome_of, remarks_on, stress_of
+from chiasm.model.auditing import audit_rows
+from chiasm.model.evaluating import outcome_of, remarks_on, search_report, stress_of
 from chiasm.model.explaining import explain, tried, worth
 from chiasm.model.inputs import named
-from chiasm.model.judging import Baselines, judge, known_share, labels_of
+from chiasm.model.judging import Baselines
 from chiasm.model.predictor import Prediction, Predictor
 from chiasm.model.query import DISLIKE, Hit, Question, asked, check_searchable, rows_like
 from chiasm.model.space import Progress, Space
@@ -143,8 +145,7 @@ class Model:
     ) -> Explanation | list[Explanation]:
         """Why a row is predicted so: exact shares of its columns, and the pieces of its items; a list of
         several rows. `target` is needed where there are several."""
-        rows = self.read(data)
-        found = [self.explain_row(row, target=target, cache=cache) for row in rows]
+        found = [self.explain_row(row, target=target, cache=cache) for row in self.read(data)]
         return found if len(found) != 1 else found[0]
 
     def explain_row(self, row: Rows, *, target: str | None = None, cache: Cache | None = None) -> Explanation:
@@ -200,11 +201,9 @@ class Model:
         rows = self.read(data)
         values_of = {t: targets_of(rows, t) for t in self.predictors}
         if not self.columns and all(value is None for values in values_of.values() for value in values):
-            raise DataError(
-                f"no row has a value of {', '.join(self.predictors)}", hint="Nothing to judge by."
-            )
+            raise DataError(f"no row has a value of {', '.join(self.predictors)}: nothing to judge by")
         with opened(cache) as kept:
-            report = self._searched(rows, seed, kept, progress)
+            report = search_report(self, rows, seed, kept, progress)
             outcomes, stresses = [], []
             for name, predictor in self.predictors.items():
                 values = values_of[name]
@@ -216,17 +215,18 @@ class Model:
         notes = (*report.notes, *remarks_on(rows, self.rows, set(self.predictors), outcomes))
         return replace(report, outcomes=tuple(outcomes), stresses=tuple(stresses), notes=notes)
 
-    def _searched(self, rows: Rows, seed: int, cache: Cache, progress: Progress | None) -> Report:
-        if not self.columns:
-            return Report((), len(rows), "")
-        features = self.space.features(rows, cache, progress)
-        target = self.facts.get("target")
-        report = judge(self.space, self.baselines, features, labels_of(rows, target), target, seed)
-        known = known_share(self.space, self.galleries, features)
-        if not known:
-            return report
-        note = f"About {known:.0%} of these rows are among the indexed ones: that tells nothing of new rows."
-        return replace(report, notes=(note, *report.notes))
+    def audit(
+        self,
+        data: Any = None,
+        *,
+        by: str | None = None,
+        seed: int = 0,
+        cache: Cache | None = None,
+        progress: Progress | None = None,
+    ) -> Audit:
+        """What is wrong with rows, or the indexed ones: mispaired, copied, leaking between parts or groups of
+        column `by`, and columns that give a target away."""
+        return audit_rows(self, self.rows if data is None else self.read(data), by, seed, cache, progress)
 
     def add(self, data: Any, *, cache: Cache | None = None, progress: Progress | None = None) -> Model:
         """A model that has indexed more rows; nothing is refitted."""

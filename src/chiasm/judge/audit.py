@@ -1,0 +1,166 @@
+"""The audit of rows: mispaired ones, near-duplicates, leaks between parts, columns that tell a target."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.encode.features import Features, as_features
+from chiasm.errors import ShapeError
+from chiasm.judge.copies import ALIKE, COMMON, Duplicate, Leak, duplicates, leaks
+from chiasm.judge.estimate import Estimate
+from chiasm.judge.giveaway import Giveaway, giveaways
+from chiasm.judge.pairing import FEWEST, Mispaired, Pairing, Ridge, pairing
+
+NAMED = 10
+"""Findings of a kind told one by one; the rest are counted."""
+
+Cells = Mapping[str, "Features | NDArray[Any]"]
+Values = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two columns that were judged: how many of their rows are mispaired, and whether that can be told."""
+
+    columns: tuple[str, str]
+    rows: int
+    count: Estimate
+    told: bool
+
+    def __str__(self) -> str:
+        both = " and ".join(map(repr, self.columns))
+        if not self.told:
+            return f"{both} tell too little of each other to see which of {self.rows:,} rows are mispaired"
+        number = f"about {self.count.value:,.0f}" if self.count.value else "no"
+        sure = f"95 % interval {self.count.low:,.0f} to {self.count.high:,.0f}"
+        return f"{both}: {number} of {self.rows:,} rows look mispaired ({sure})"
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What is wrong with some rows, each kind with the most certain first, by the numbers of their source.
+
+    paired : every two columns that were judged;  mispaired : rows that are so more likely than not.
+    notes : what could not be looked at.
+    """
+
+    rows: int
+    paired: tuple[Paired, ...] = ()
+    mispaired: tuple[Mispaired, ...] = ()
+    duplicates: tuple[Duplicate, ...] = ()
+    leaks: tuple[Leak, ...] = ()
+    giveaways: tuple[Giveaway, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def lines(self, most: int = NAMED) -> list[str]:
+        """What was found, one line each, at most so many of a kind."""
+        kinds: tuple[tuple[str, Sequence[Any]], ...] = (
+            ("mispaired rows", self.mispaired),
+            ("groups of near-duplicates", self.duplicates),
+            ("leaks", self.leaks),
+            ("columns that give a target away", self.giveaways),
+        )
+        told = list(map(str, self.paired))
+        for name, found in kinds:
+            told += [*map(str, found[:most])]
+            told += [f"{len(found) - most:,} more {name}"] if len(found) > most else []
+        return [*told, *self.notes]
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON document."""
+        return asdict(self)
+
+
+def audit(
+    X: Cells,
+    *,
+    parts: Sequence[Any] | None = None,
+    values: Values | None = None,
+    targets: Values | None = None,
+    numbers: Sequence[int] | NDArray[np.int64] | None = None,
+    ridge: Ridge | None = None,
+    rounds: int = 2,
+    alike: float = ALIKE,
+    seed: int = 0,
+) -> Audit:
+    """Look at {column: (n, d) or Features} for what spoils learning; absent rows are NaN.
+
+    parts : (n,) the part of each row, such as train and test, or a group that is held out whole.
+    values : {column: (n,)} texts, categories, numbers;  targets : {column: (n,)} what those must not tell.
+    numbers : (n,) what rows are called;  ridge : of the maps, as in `pairing`, where it is known already.
+    alike : cosine from which two items are near-duplicates.
+    """
+    features = {str(c): as_features(cells) for c, cells in X.items()}
+    n = _rows(features, parts, values, targets, numbers)
+    notes: list[str] = []
+    pairs = list(_pairings(features, ridge, rounds, seed, notes))
+    copies = [one for c, f in features.items() for one in _copies(c, f, alike, notes)]
+    spread = leaks(copies, parts) if parts is not None else ()
+    away = [
+        one
+        for target, y in (targets or {}).items()
+        for one in giveaways({c: v for c, v in (values or {}).items() if c != target}, target, y)
+    ]
+    mispaired = sorted((m for p in pairs for m in p.mispaired), key=lambda m: -m.chance)
+    found = Audit(
+        n,
+        tuple(Paired(p.columns, len(p.rows), p.count, p.told) for p in pairs),
+        tuple(mispaired), tuple(copies), spread, tuple(away), tuple(notes),
+    )  # fmt: skip
+    return found if numbers is None else _called(found, np.asarray(numbers))
+
+
+def _rows(features: Mapping[str, Features], *others: Any) -> int:
+    lengths = {c: f.n for c, f in features.items()}
+    for name, given in zip(("parts", "values", "targets", "numbers"), others, strict=True):
+        if isinstance(given, Mapping):
+            lengths |= {f"{name} of {c}": len(v) for c, v in given.items()}
+        elif given is not None:
+            lengths[name] = len(given)
+    if len(set(lengths.values())) > 1:
+        raise ShapeError(f"expected as many rows everywhere, got {lengths}", where="audit")
+    return next(iter(lengths.values()), 0)
+
+
+def _pairings(
+    features: Mapping[str, Features], ridge: Ridge | None, rounds: int, seed: int, notes: list[str]
+) -> Iterable[Pairing]:
+    for a, b in itertools.combinations(sorted(features), 2):
+        both = int((features[a].present & features[b].present).sum())
+        if both >= FEWEST:
+            yield pairing({a: features[a], b: features[b]}, ridge, rounds, seed)
+        else:
+            notes.append(f"{a!r} and {b!r}: {both} rows have both, too few to look for mispaired ones")
+
+
+def _copies(column: str, f: Features, alike: float, notes: list[str]) -> tuple[Duplicate, ...]:
+    found, share = duplicates(column, f, alike)
+    if share <= COMMON:
+        return found
+    notes.append(f"column {column!r}: {share:.0%} of its rows are like another, so copies are no news there")
+    return ()
+
+
+def _called(found: Audit, numbers: NDArray[Any]) -> Audit:
+    """The same findings, rows called by their numbers."""
+
+    def name(row: int) -> int:
+        return int(numbers[row]) if row >= 0 else -1
+
+    def names(rows: Iterable[int]) -> tuple[int, ...]:
+        return tuple(map(name, rows))
+
+    return replace(
+        found,
+        mispaired=tuple(
+            replace(m, row=name(m.row), fits=(name(m.fits[0]), name(m.fits[1]))) for m in found.mispaired
+        ),
+        duplicates=tuple(replace(d, rows=names(d.rows)) for d in found.duplicates),
+        leaks=tuple(replace(k, parts={p: names(r) for p, r in k.parts.items()}) for k in found.leaks),
+    )

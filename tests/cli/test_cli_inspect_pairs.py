@@ -1,0 +1,66 @@
+"""`chiasm inspect DATA --pairs MODEL`: what a person reads, the document, and wrong usage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from json_documents import check
+from terminal import run, said
+
+import chiasm
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """200 rows of two vectors: right cells of the first 16 exchanged in twos, left ones of 50 and 51 equal."""
+    rng = np.random.default_rng(0)
+    shared = rng.standard_normal((200, 8))
+    left, right = (
+        (shared + 0.3 * rng.standard_normal((200, 8))) @ rng.standard_normal((8, width)) for width in (20, 12)
+    )
+    order = np.arange(200)
+    order[:16] = order[:16].reshape(-1, 2)[:, ::-1].ravel()
+    left[51] = left[50]
+    path = tmp_path_factory.mktemp("pairs") / "rows.jsonl"
+    lines = [
+        {"left": left[i].tolist(), "right": right[order[i]].tolist(), "site": "north" if i % 2 else "south"}
+        for i in range(200)
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(table: Path) -> Path:
+    return chiasm.fit(table).save(table.parent / "m")
+
+
+def test_what_is_found_is_said_in_lines(table: Path, model: Path) -> None:
+    out = run("inspect", table, "--pairs", model, "--by", "site").out
+    assert "'left' and 'right': about" in out
+    assert "exchanged with row" in out
+    assert "column 'left': rows 50, 51 hold the same" in out
+    assert "column 'left': the same in several parts (south: 50; north: 51)" in out
+
+
+def test_the_document_holds_all_of_it(table: Path, model: Path) -> None:
+    document = run("inspect", table, "--pairs", model, "--json").json
+    check("inspect", document)
+    found = document["audit"]
+    suspected = {one["row"] for one in found["mispaired"]}
+    assert len(suspected & set(range(16))) >= 10
+    assert len(suspected - set(range(16))) <= 2
+    assert [one["rows"] for one in found["duplicates"] if one["exact"]] == [[50, 51]]
+    plain = run("inspect", table, "--json").json
+    check("inspect", plain)
+    assert plain["audit"] is None
+
+
+def test_wrong_usage_is_one_line(table: Path, model: Path) -> None:
+    said(run("inspect", table, "--by", "site"), 2, "--by", "--pairs MODEL")
+    said(run("inspect", table, "--pairs", model, "--as", "left=text"), 2, "--pairs", "Leave --as")
+    said(run("inspect", table, "--pairs", model, "--by", "place"), 2, "no column called 'place'")
+    said(run("inspect", table, "--pairs", table.parent / "none"), 1, "none")

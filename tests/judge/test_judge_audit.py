@@ -1,0 +1,253 @@
+"""The audit on arrays of which the truth is known: pairs that were exchanged, copies, leaks, giveaways."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chiasm.encode.features import Features
+from chiasm.errors import DataError, ShapeError, UsageError
+from chiasm.judge.audit import Audit, audit
+from chiasm.judge.copies import duplicates, leaks
+from chiasm.judge.giveaway import giveaways
+from chiasm.judge.pairing import EVIDENCE, pairing
+from chiasm.judge.strangers import count
+
+Table = dict[str, np.ndarray]
+
+
+def made(n: int = 400, noise: float = 0.3, seed: int = 0) -> Table:
+    """Two columns (n, 30) and (n, 20) of eight shared coordinates."""
+    rng = np.random.default_rng(seed)
+    shared = rng.standard_normal((n, 8))
+    return {
+        name: ((shared + noise * rng.standard_normal((n, 8))) @ rng.standard_normal((8, width))
+               + 0.1 * rng.standard_normal((n, width))).astype(np.float32)
+        for name, width in (("left", 30), ("right", 20))
+    }  # fmt: skip
+
+
+def exchanged(table: Table, share: float, seed: int = 0) -> tuple[Table, np.ndarray]:
+    """The table with right cells of some rows exchanged two by two, and those rows, partners side by side."""
+    rng = np.random.default_rng(seed)
+    rows = rng.permutation(len(table["right"]))[: 2 * round(share * len(table["right"]) / 2)]
+    right = table["right"].copy()
+    right[rows] = right[rows.reshape(-1, 2)[:, ::-1].ravel()]
+    return {**table, "right": right}, rows
+
+
+def test_exchanged_rows_are_found_with_their_partners() -> None:
+    table, rows = exchanged(made(), 0.1)
+    found = pairing(table)
+    assert found.told
+    assert np.isin(found.worst(len(rows)), rows).mean() >= 0.9
+    assert found.count.low <= len(rows) <= found.count.high
+    suspected = [m.row for m in found.mispaired]
+    assert np.isin(suspected, rows).mean() >= 0.9
+    assert np.isin(rows, suspected).mean() >= 0.7
+    partner = dict(zip(rows.tolist(), rows.reshape(-1, 2)[:, ::-1].ravel().tolist(), strict=True))
+    both = [m for m in found.mispaired if partner.get(m.row) in suspected]
+    right = [m.fits == (partner[m.row], partner[m.row]) for m in both]
+    assert np.mean(right) >= 0.7
+    assert "exchanged with row" in "".join(map(str, both))
+
+
+def test_the_evidence_tells_why() -> None:
+    table, rows = exchanged(made(), 0.1)
+    found = pairing(table)
+    first = found.mispaired[0]
+    assert first.row in rows
+    assert first.columns == ("left", "right")
+    assert first.chance > 0.9
+    assert min(first.ranks) > 1
+    assert set(first.evidence) == set(EVIDENCE)
+    assert all(0 <= share <= 1 for share in first.evidence.values())
+    assert list(found.chances[found.chances >= 0.5]) == pytest.approx(
+        list(found.chances[np.isin(found.rows, [m.row for m in found.mispaired])])
+    )
+
+
+def test_in_clean_rows_nobody_is_suspected() -> None:
+    found = pairing(made())
+    assert found.told
+    assert found.mispaired == ()
+    assert found.count.value <= 4
+
+
+@pytest.mark.parametrize("noise", [1.5, 50.0])
+def test_where_columns_tell_little_of_each_other_nothing_is_said(noise: float) -> None:
+    found = pairing(made(noise=noise))
+    assert not found.told
+    assert found.mispaired == ()
+    assert "too little" in audit(made(noise=noise)).lines()[0]
+
+
+def test_a_row_is_judged_by_maps_that_did_not_learn_from_it() -> None:
+    """Noise as wide as its rows is fitted to perfection, and yet every row looks like a stranger."""
+    rng = np.random.default_rng(0)
+    table = {c: rng.standard_normal((120, 300)).astype(np.float32) for c in "ab"}
+    found = pairing(table, ridge=1e-4)
+    assert not found.told
+    assert abs(found.scores.mean()) < 0.5
+
+
+def test_absent_rows_are_not_judged_and_have_no_say() -> None:
+    table, _ = exchanged(made(), 0.1)
+    absent = np.arange(0, 400, 7)
+    gapped = {**table, "left": table["left"].copy()}
+    gapped["left"][absent] = np.nan
+    kept = np.setdiff1d(np.arange(400), absent)
+    found = pairing(gapped, ridge=1e-3)
+    assert found.rows.tolist() == kept.tolist()
+    alone = pairing({c: v[kept] for c, v in table.items()}, ridge=1e-3)
+    assert np.array_equal(found.scores, alone.scores)
+
+
+def test_rows_of_several_items_are_their_mean() -> None:
+    table, rows = exchanged(made(), 0.1)
+    left = table["left"]
+    items = Features(np.repeat(left, 2, axis=0), np.repeat(np.arange(400), 2), np.tile([0, 1], 400), 400)
+    once, twice = (pairing({**table, "left": x}, ridge=1e-3) for x in (left, items))
+    assert np.allclose(once.scores, twice.scores, atol=1e-3)
+    assert len(rows)
+
+
+def test_wide_columns_are_judged_in_the_span_of_their_rows() -> None:
+    table = {c: v[:100] for c, v in made().items()}
+    axes = np.linalg.qr(np.random.default_rng(1).standard_normal((400, 30)))[0].T.astype(np.float32)
+    wide = pairing({**table, "left": table["left"] @ axes}, ridge=1e-3)
+    assert np.allclose(wide.scores, pairing(table, ridge=1e-3).scores, atol=0.05)
+
+
+def test_rows_that_share_their_content_are_no_strangers() -> None:
+    """Of two classes every second stranger is as good a partner, which only its content tells."""
+    rng = np.random.default_rng(0)
+    classes = rng.integers(2, size=200)
+    left = (3 * classes[:, None] + rng.standard_normal((200, 6))).astype(np.float32)
+    right = np.eye(2, dtype=np.float32)[classes] + 0.0
+    rows = np.arange(200)
+    keyed = Features(right, rows, np.zeros(200, np.int64), 200, (), classes.astype(np.int64))
+    assert pairing({"left": left, "right": keyed}, ridge=1e-3).told
+    assert not pairing({"left": left, "right": right}, ridge=1e-3).told
+
+
+def test_bad_input_is_named() -> None:
+    table = made(60)
+    with pytest.raises(UsageError, match="of two columns"):
+        pairing({"left": table["left"]})
+    with pytest.raises(DataError, match="20 rows have both"):
+        pairing({c: v[:20] for c, v in table.items()})
+    with pytest.raises(ShapeError, match="same rows"):
+        pairing({"left": table["left"], "right": table["right"][:50]})
+    with pytest.raises(ShapeError, match="as many rows everywhere"):
+        audit(table, parts=["train"])
+    with pytest.raises(UsageError, match="alike"):
+        duplicates("left", table["left"], alike=2)
+
+
+def test_a_count_is_twice_what_lies_below_the_strangers_median() -> None:
+    null = np.linspace(-1, 1, 1001)
+    found = count(np.r_[np.full(10, -0.5), np.full(90, 2.0)], null)
+    assert found.value == 20
+    assert found.low < 20 < found.high
+    assert count(np.full(100, 2.0), null).low == 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(2, 300), st.integers(1, 200), st.floats(0.5, 0.99), st.integers(0, 9))
+def test_near_duplicates_are_those_of_all_cosines(n: int, d: int, alike: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal((n, d)).astype(np.float32)
+    values[rng.integers(n, size=n // 3)] = values[0] + 0.05 * rng.standard_normal((n // 3, d))
+    unit = values - values.mean(axis=0)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-9)
+    cosines = unit @ unit.T - np.eye(n)
+    if (np.abs(cosines - alike) < 1e-4).any():
+        return
+    found, share = duplicates("x", values, alike)
+    paired = set(np.flatnonzero((cosines >= alike).any(axis=1)).tolist())
+    assert {row for one in found for row in one.rows} == paired
+    assert share == pytest.approx(len(paired) / n)
+    for one in found:
+        assert one.similarity >= alike - 1e-5
+
+
+def test_equal_content_is_an_exact_duplicate_and_items_of_one_row_are_none() -> None:
+    values = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
+    row = np.array([0, 0, 1, 2, 3, 3])
+    key = np.array([7, 7, 8, 9, 10, 8])
+    (found,), share = duplicates("x", Features(values, row, np.zeros(6, np.int64), 4, (), key), alike=1.0)
+    assert (found.rows, found.exact, found.similarity) == ((1, 3), True, 1.0)
+    assert share == 0.5
+    assert str(found) == "column 'x': rows 1, 3 hold the same"
+    assert duplicates("x", np.full((3, 2), np.nan)) == ((), 0.0)
+
+
+def test_a_leak_is_a_group_in_several_parts() -> None:
+    values = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
+    values[3], values[5] = values[0], values[1]
+    found, _ = duplicates("x", values)
+    (leak,) = leaks(found, ["train", "test", None, "test", "train", "test"])
+    assert leak.parts == {"train": (0,), "test": (3,)}
+    assert str(leak) == "column 'x': the same in several parts (train: 0; test: 3)"
+    with pytest.raises(ShapeError):
+        leaks(found, ["train"])
+
+
+def test_giveaways_of_every_kind_are_found_and_others_are_not() -> None:
+    rng = np.random.default_rng(0)
+    names = ["crow", "heron", "robin"]
+    y = [names[i] for i in rng.integers(3, size=90)]
+    columns = {
+        "code": [name[0] for name in y],
+        "size": [{"crow": 3.0, "heron": 9.0, "robin": 1.0}[name] + 0.1 * float(rng.random()) for name in y],
+        "note": [f"a {name.upper()}, seen at dawn {i}" for i, name in enumerate(y)],
+        "id": [f"b{i}" for i in range(90)],
+        "noise": rng.standard_normal(90).tolist(),
+        "hint": [name if rng.random() < 0.9 else "?" for name in y],
+        "gone": [None] * 90,
+    }
+    found = giveaways(columns, "species", y)
+    assert {one.column: one.how for one in found} == {"code": "value", "size": "nearest", "note": "name"}
+    assert "gives the target 'species' away" in str(found[0])
+    weights = [2.0 * one + 0.001 * float(rng.random()) for one in columns["noise"]]
+    told = giveaways({"noise": columns["noise"], "id": columns["id"]}, "weight", weights)
+    assert [(one.column, one.how, one.prior) for one in told] == [("noise", "nearest", 0.0)]
+
+
+def test_a_rare_class_is_not_given_away_by_guessing_the_common_one() -> None:
+    y = ["no"] * 995 + ["yes"] * 5
+    assert giveaways({"x": ["same"] * 1000}, "y", y) == ()
+    assert giveaways({"x": ["one"] * 1000}, "y", ["no"] * 1000) == ()
+
+
+def test_the_audit_brings_all_together_and_calls_rows_by_their_numbers() -> None:
+    table, rows = exchanged(made(), 0.1)
+    table["left"][1] = table["left"][0]
+    y = ["a", "b"] * 200
+    numbers = np.arange(400) + 1000
+    found = audit(
+        table, parts=["train", "test"] * 200, values={"y": y, "copy": y}, targets={"y": y}, numbers=numbers
+    )
+    assert {m.row - 1000 for m in found.mispaired} & set(rows.tolist())
+    assert min(min(m.fits) for m in found.mispaired) >= 1000
+    assert found.duplicates[0].rows == (1000, 1001)
+    assert found.leaks[0].parts == {"train": (1000,), "test": (1001,)}
+    assert [one.column for one in found.giveaways] == ["copy"]
+    document = json.loads(json.dumps(found.to_json()))
+    assert document["paired"][0]["columns"] == ["left", "right"]
+    told = found.lines(most=2)
+    assert "look mispaired (95 % interval" in told[0]
+    assert any("more mispaired rows" in line for line in told)
+
+
+def test_columns_of_few_values_and_few_rows_are_noted() -> None:
+    found = audit({"x": np.ones((30, 2), np.float32), "y": np.eye(30, dtype=np.float32)})
+    assert found.duplicates == ()
+    assert any("of its rows" in line for line in found.lines())
+    assert any("too few" in line for line in found.lines())
+    assert audit({}) == Audit(0)
