@@ -15,7 +15,7 @@ import chiasm
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """200 rows of two vectors: right cells of the first 16 exchanged in twos, left ones of 50 and 51 equal."""
+    """200 rows of two vectors: right ones of the first 16 exchanged in twos, left ones of 50 and 51 equal."""
     rng = np.random.default_rng(0)
     shared = rng.standard_normal((200, 8))
     left, right = (

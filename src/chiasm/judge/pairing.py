@@ -77,6 +77,7 @@ class Pairing:
     """How well the rows of two columns belong together.
 
     rows : (r,) places of the rows that have both;  scores, chances : (r,) of them, as in `Mispaired`.
+    evidence : (r, e) of each kind in `EVIDENCE`, the more the better.
     count : how many are mispaired, with a 95 % interval; pairs that look like strangers count too.
     told : whether the columns tell enough of each other; else the count is worthless and nobody is suspected.
     mispaired : those more likely so than not, the likeliest first.
@@ -86,6 +87,7 @@ class Pairing:
     rows: Ints
     scores: Floats
     chances: Floats
+    evidence: Floats
     count: Estimate
     told: bool
     mispaired: tuple[Mispaired, ...]
@@ -113,10 +115,11 @@ def pairing(
     if len(X) != 2:
         raise UsageError(f"pairs are of two columns, got {', '.join(map(str, X)) or 'none'}")
     table = _Table.of({str(c): as_features(cells) for c, cells in X.items()}, seed)
-    ridge = table.best_ridge() if ridge is None else ridge
     keep = np.ones(len(table.rows), bool)
     for _ in range(rounds):
-        maps = table.fitted(ridge, keep)
+        others = table.moments(keep)
+        ridge = table.best_ridge(others[0]) if ridge is None else ridge
+        maps = [CCA(DIM, ridge).fit_moments(moments) for moments in others]
         own, strange = table.evidence(maps, keep)
         scores, null = strangers.odds(own, strange, keep, table.folds)
         count = strangers.count(scores, null)
@@ -126,7 +129,7 @@ def pairing(
         )
         keep = chances < 0.5
     found = table.suspects(maps, own, strange, scores, chances)
-    return Pairing(table.columns, table.rows, scores, chances, count, told, found)
+    return Pairing(table.columns, table.rows, scores, chances, own, count, told, found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,18 +162,17 @@ class _Table:
     def named(self, rows: Any) -> dict[str, Floats]:
         return {c: v[rows] for c, v in zip(self.columns, self.values, strict=True)}
 
-    def fitted(self, ridge: Ridge, keep: NDArray[np.bool_], folds: int = FOLDS) -> list[CCA]:
-        """The map of each fold, of the kept rows of all others: the moments of folds add up."""
+    def moments(self, keep: NDArray[np.bool_]) -> list[Moments]:
+        """Of the kept rows outside each fold: the moments of folds add up."""
         parts = [Moments.of(self.named(keep & (self.folds == f))) for f in range(FOLDS)]
-        others = [[p for g, p in enumerate(parts) if g != f] for f in range(folds)]
-        return [CCA(DIM, ridge).fit_moments(sum(some[1:], start=some[0])) for some in others]
+        others = [[p for g, p in enumerate(parts) if g != f] for f in range(FOLDS)]
+        return [sum(some[1:], start=some[0]) for some in others]
 
-    def best_ridge(self) -> float:
-        """The ridge whose map ranks the partners of the first fold best."""
-        everyone, held = np.ones(len(self.rows), bool), np.flatnonzero(self.folds == 0)[:BLOCK]
-        found = []
+    def best_ridge(self, others: Moments) -> float:
+        """The ridge whose map, learned outside the first fold, ranks the partners in it best."""
+        held, found = np.flatnonzero(self.folds == 0)[:BLOCK], []
         for ridge in RIDGES:
-            a, b = self.projected(self.fitted(ridge, everyone, folds=1)[0], held)
+            a, b = self.projected(CCA(DIM, ridge).fit_moments(others), held)
             found.append(float((1 / first_ranks(a @ b.T, np.eye(len(held), dtype=bool))).mean()))
         return RIDGES[int(np.argmax(found))]
 
