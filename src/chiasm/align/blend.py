@@ -16,8 +16,8 @@ from chiasm.checks import check_range
 from chiasm.errors import UsageError
 from chiasm.numerics import unit_rows
 
-HEADS = 3
-"""Members where none are named."""
+KERNELS = 3
+"""Members that begin with kernels, where none are named."""
 
 Named = Sequence[tuple[str, Mapping[str, Any]]]
 
@@ -28,8 +28,8 @@ class Blend(Aligner):
     A committee errs less than its members as far as they err apart (Hansen & Salamon 1990). The space is as
     wide as all of theirs together, and a search as much slower.
 
-    members : (name, parameters) of aligners in `members.MEMBERS`; None takes three `Learned` that begin with
-        kernels of other items each, ridge and weight chosen once on the held-out rows.
+    members : (name, parameters) of aligners in `members.MEMBERS`; None takes four `Learned`: one begins with
+        CCA, three with kernels of other items each, ridge and weight chosen once on the held-out rows.
     weights : one a member; None counts all alike.
     dim : width of a member's space, where its parameters do not say.
     seed : of members whose parameters do not say; the i-th has seed + i.
@@ -72,7 +72,7 @@ class Blend(Aligner):
     def _default(self, X: Columns, valid: Columns | None) -> Named:
         closed = closed_form("kernel", self.dim, None, X, valid, self.seed)
         chosen = {"ridge": closed.get_params()["ridge"], "weight": closed.get_params()["weight"]}
-        return [("learned", {"start": "kernel", "settings": chosen})] * HEADS
+        return [("learned", {}), *[("learned", {"start": "kernel", "settings": chosen})] * KERNELS]
 
     def _fitted(self) -> list[Aligner]:
         """The members, built once for what was learned."""

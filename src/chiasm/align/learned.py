@@ -53,7 +53,8 @@ class Learned(Aligner):
     structure : weight of a loss that keeps each column's neighbourhoods (STRUCTURE, arXiv 2506.16895, its
         first level).
     drop : how often a hidden unit is left out of a step.
-    epochs, rate, decay, batch : of AdamW (`train.paired`).
+    epochs, rate, decay : of AdamW (`train.paired`).
+    batch : rows a step, at most; None takes a twelfth of the rows, 32 to 512.
     patience : passes without a better mean reciprocal rank of held-out pairs before it stops.
     seed : of everything random.
 
@@ -84,7 +85,7 @@ class Learned(Aligner):
         patience: int = 3,
         rate: float = 1e-3,
         decay: float = 0.01,
-        batch: int = 500,
+        batch: int | None = None,
         seed: int = 0,
     ) -> None:
         self.dim = dim
@@ -117,8 +118,10 @@ class Learned(Aligner):
         self._keep(state)
 
     def _check(self) -> None:
-        for name in ("dim", "batch", "patience"):
+        for name in ("dim", "patience"):
             check_range(getattr(self, name), name, 1)
+        if self.batch is not None:
+            check_range(self.batch, "batch", 2)
         for name in ("hidden", "epochs", "rate", "decay", "mixup", "structure"):
             check_range(getattr(self, name), name, 0)
         check_range(self.drop, "drop", 0, 0.95)
@@ -158,8 +161,10 @@ class Learned(Aligner):
         from chiasm.train.pairs import PairedRows
 
         items = {c: self._items(c, f) for c, f in X.items()}
-        rows = PairedRows(items, torch.from_numpy(alike(X)), self.batch, self.seed)
-        recipe = Recipe(self.epochs, self.patience, self.rate, self.decay, self.batch, self.seed)
+        most = max(int(f.present.sum()) for f in X.values())
+        batch = int(np.clip(most // 12, 32, 512)) if self.batch is None else self.batch
+        rows = PairedRows(items, torch.from_numpy(alike(X)), batch, self.seed)
+        recipe = Recipe(self.epochs, self.patience, self.rate, self.decay, batch, self.seed)
         score = None if valid is None else self._score(valid)
         what = f"{self.loss} {self.mixup} {self.structure} {self.drop}"
         return train_paired(self._net(X), self._objective(), rows, recipe, score, what)
