@@ -249,5 +249,29 @@ def test_columns_of_few_values_and_few_rows_are_noted() -> None:
     found = audit({"x": np.ones((30, 2), np.float32), "y": np.eye(30, dtype=np.float32)})
     assert found.duplicates == ()
     assert any("of its rows" in line for line in found.lines())
-    assert any("too few" in line for line in found.lines())
+    assert any("30 rows have both, 40 are needed" in line for line in found.lines())
     assert audit({}) == Audit(0)
+
+
+def test_columns_that_always_hold_the_same_are_noted() -> None:
+    rows, key = np.arange(60), np.zeros(60, np.int64)
+    same = Features(np.ones((60, 3), np.float32), rows, key, 60, (), key)
+    found = audit({"same": same, "x": np.random.default_rng(0).standard_normal((60, 4))})
+    assert any("hardly two rows differ in both" in line for line in found.lines())
+    assert found.paired == ()
+
+
+def test_the_order_of_rows_is_no_evidence() -> None:
+    """Rows sorted by class are held against strangers of all classes, as others are."""
+    rng = np.random.default_rng(0)
+    classes = np.sort(rng.integers(4, size=300))
+    shared = 6 * np.eye(4)[classes] @ rng.standard_normal((4, 8)) + rng.standard_normal((300, 8))
+    table = {
+        c: (shared @ rng.standard_normal((8, d)) + rng.standard_normal((300, d))).astype(np.float32)
+        for c, d in (("left", 12), ("right", 9))
+    }
+    order = rng.permutation(300)
+    shuffled = {c: v[order] for c, v in table.items()}
+    counts = [pairing(t, ridge=1e-3).count for t in (table, shuffled)]
+    assert counts[0].low <= counts[1].high
+    assert counts[1].low <= counts[0].high

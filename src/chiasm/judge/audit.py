@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.encode.features import Features, as_features
-from chiasm.errors import ShapeError
+from chiasm.errors import DataError, ShapeError
 from chiasm.judge.copies import ALIKE, COMMON, Duplicate, Leak, duplicates, leaks
 from chiasm.judge.estimate import Estimate
 from chiasm.judge.giveaway import Giveaway, giveaways
-from chiasm.judge.pairing import FEWEST, Mispaired, Pairing, Ridge, pairing
+from chiasm.judge.pairing import Mispaired, Pairing, Ridge, pairing
 
 NAMED = 10
 """Findings of a kind told one by one; the rest are counted."""
@@ -132,11 +132,10 @@ def _pairings(
     features: Mapping[str, Features], ridge: Ridge | None, rounds: int, seed: int, notes: list[str]
 ) -> Iterable[Pairing]:
     for a, b in itertools.combinations(sorted(features), 2):
-        both = int((features[a].present & features[b].present).sum())
-        if both >= FEWEST:
+        try:
             yield pairing({a: features[a], b: features[b]}, ridge, rounds, seed)
-        else:
-            notes.append(f"{a!r} and {b!r}: {both} rows have both, too few to look for mispaired ones")
+        except DataError as error:  # too few rows: the others can be looked at all the same
+            notes.append(str(error))
 
 
 def _copies(column: str, f: Features, alike: float, notes: list[str]) -> tuple[Duplicate, ...]:

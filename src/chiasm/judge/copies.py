@@ -20,8 +20,8 @@ Floats = NDArray[Any]
 Ints = NDArray[np.int64]
 
 ALIKE = 0.99
-"""A photo compressed again or at 60 % of its size is as near to itself (9 of 10, by the built-in encoder), one
-that is cropped is not; strangers among synthetic sounds and digits reach 0.98."""
+"""A photo compressed again or at 60 % of its size is as near to itself (9 of 10, by the built-in encoder), a
+cropped one is not; strangers among synthetic sounds and digits reach 0.98."""
 SAME = 1 - 1e-5
 """The cosine from which two items are taken for one."""
 AXES = 64

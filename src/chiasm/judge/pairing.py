@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from chiasm.align.hubness import neighbourhood
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
+from chiasm.align.tune import sample
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.index.neighbours import nearest, packed
@@ -123,10 +124,9 @@ def pairing(
         own, strange = table.evidence(maps, keep)
         scores, null = strangers.odds(own, strange, keep, table.folds)
         count = strangers.count(scores, null)
-        told = strangers.told(scores, null, count.value / len(scores))
-        chances = (
-            strangers.chances(scores, null, count.value / len(scores)) if told else np.zeros(len(scores))
-        )
+        share = count.value / len(scores)
+        told = strangers.told(scores, null, share)
+        chances = strangers.chances(scores, null, share) if told else np.zeros(len(scores))
         keep = chances < 0.5
     found = table.suspects(maps, own, strange, scores, chances)
     return Pairing(table.columns, table.rows, scores, chances, own, count, told, found)
@@ -185,16 +185,20 @@ class _Table:
         own = np.empty((len(self.rows), len(EVIDENCE)))
         strange = []
         for f, cca in enumerate(maps):
-            bank = np.flatnonzero(keep & (self.folds != f))[:BANK]
+            bank = sample(np.flatnonzero(keep & (self.folds != f)), BANK, f)
             a, b = (unit_rows(v - v[bank].mean(axis=0)) for v in self.values)
             agreement = _agreement(a, b, bank)
-            for held in _blocks(np.flatnonzero(self.folds == f)):
-                found = _evidence(*self.projected(cca, held), *agreement(held))
-                own[held] = found(np.arange(len(held)))
+            # in random order: next to each other stand rows of one class or one day
+            for held in _blocks(np.random.default_rng(f).permutation(np.flatnonzero(self.folds == f))):
+                look = _evidence(*self.projected(cca, held), *agreement(held))
+                own[held] = look(np.arange(len(held)))
                 for shift in SHIFTS:
                     other = (np.arange(len(held)) + shift) % len(held)
-                    strange.append(found(other)[self._strangers(held, held[other])])
-        return own, np.concatenate(strange)
+                    strange.append(look(other)[self._strangers(held, held[other])])
+        found = np.concatenate(strange)
+        if len(found) < FEWEST:
+            raise DataError("hardly two rows differ in both", where=f"pairs of {', '.join(self.columns)}")
+        return own, found
 
     def _strangers(self, rows: Ints, others: Ints) -> NDArray[np.bool_]:
         """Where neither cell holds what the other row's does."""
