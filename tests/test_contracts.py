@@ -45,6 +45,7 @@ MASKS = {name: RNG.random(N) < 0.75 for name in WIDTHS}
 NAMES = {kind: sorted(plugins.BUILT_IN[kind]) for kind in ("align", "fuse", "encode")}
 JOINING = [name for name in NAMES["fuse"] if not issubclass(plugins.get("fuse", name), Fusion)]
 """Fusions of one vector a row; those that predict are in test_contracts_targets."""
+SMALL = {"dim": 3, "epochs": 2, "hidden": 8, "members": (("cca", {}), ("learned", {"epochs": 2}))}
 EMPTY = {"0 empty": np.full((N, 7), np.nan, np.float32), "z empty": np.full((N, 2), np.nan)}
 
 
@@ -59,7 +60,8 @@ def made(kind: str, name: str) -> Any:
     given = {p.name: object() for p in parameters.values() if p.default is p.empty}
     if name == "function":
         given = {"function": lengths, "modality": "text"}
-    return cls(**given, **({"dim": 3} if kind == "align" else {}))
+    small = SMALL if kind == "align" else {}
+    return cls(**given, **{parameter: value for parameter, value in small.items() if parameter in parameters})
 
 
 def lengths(cells: list[str]) -> np.ndarray:

@@ -41,6 +41,11 @@ BUILT_IN = {
         "swapped": "chiasm.align.swap:Swapped",
         "anchors": "chiasm.align.anchors:Anchors",
         "csa": "chiasm.align.csa:CSA",
+        "kernel": "chiasm.align.kernel:Kernel",
+        "dictionary": "chiasm.align.dictionary:Dictionary",
+        "adversarial": "chiasm.align.adversarial:Adversarial",
+        "learned": "chiasm.align.learned:Learned",
+        "blend": "chiasm.align.blend:Blend",
     },
     "fuse": {
         "mean": "chiasm.fuse.mean:Mean",

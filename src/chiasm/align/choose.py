@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.base import clone
 
 from chiasm.align.aligner import Aligner
 from chiasm.align.anchors import Anchors
+from chiasm.align.blend import Blend
 from chiasm.align.hubness import Hubness
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
@@ -77,8 +79,11 @@ class Choice:
 
 
 def ladder(dim: int) -> list[tuple[str, Aligner]]:
-    """What `align="auto"` tries: nothing learned, closed form, and what is trained by gradients."""
-    return [("anchors", Anchors(FEW_ANCHORS)), ("cca", CCA(dim))]
+    """What `align="auto"` tries: nothing learned, closed form, and what is trained by gradients, which needs
+    the extra `neural`."""
+    free: list[tuple[str, Aligner]] = [("anchors", Anchors(FEW_ANCHORS)), ("cca", CCA(dim))]
+    trained: list[tuple[str, Aligner]] = [("blend", Blend(dim))]
+    return free + trained if all(map(find_spec, ("torch", "lightning"))) else free
 
 
 def climb(
