@@ -135,7 +135,8 @@ class Learned(Aligner):
         if self.start is None:
             return
         self.start_ = record(closed_form(self.start, self.dim, self.settings, X, valid, self.seed))
-        squares = [np.sum(self._started(c, f.values).astype(np.float64) ** 2, axis=1) for c, f in X.items()]
+        few = {c: sampled(f, FEW, self.seed).values for c, f in X.items()}
+        squares = [np.sum(self._started(c, x).astype(np.float64) ** 2, axis=1) for c, x in few.items()]
         length = float(np.mean([np.sqrt(x.mean()) for x in squares]))
         self.length_ = float(2.0 ** np.round(np.log2(LENGTH / length))) if length > 0 else 1.0
 
