@@ -16,7 +16,7 @@ from torch import distributed
 
 from chiasm.errors import ShapeError, UsageError
 from chiasm.train.contrastive import info_nce
-from chiasm.train.tiled import tiled_info_nce
+from chiasm.train.tiled import BORNE, tiled_info_nce
 
 
 def sides(b: int, d: int = 16, dtype: torch.dtype = torch.float64, noise: float = 0.5, seed: int = 0):
@@ -91,6 +91,19 @@ def test_scores_far_apart_do_not_underflow() -> None:
     expected = learned(info_nce, *(x.double() for x in (left, right)), 100.0)
     assert all(bool(x.isfinite().all()) for x in found)
     assert_near([x.double() for x in found], expected, 1e-5)
+
+
+@pytest.mark.parametrize("apart", [0.9 * BORNE, BORNE, 1.1 * BORNE])
+def test_one_reference_for_a_tile_bears_as_much_as_one_for_each_row(apart: float) -> None:
+    """The scores of one row lie that far below the others: within and beyond what one reference bears."""
+    left, right = sides(16, 8, torch.float32)
+    right[:, 0] = 1
+    left[:, 0], left[3, 0] = apart, 0
+    for tile in (5, 16):
+        found = learned(tiled_info_nce, left, right, 1.0, tile=tile)
+        expected = learned(info_nce, *(x.double() for x in (left, right)), 1.0)
+        assert_near([x.double() for x in found], expected, 1e-5)
+        assert_near([found[1][3].double()], [expected[1][3]], 1e-5)
 
 
 def test_a_perfect_batch_loses_nothing_at_scale_100() -> None:
