@@ -1,0 +1,193 @@
+"""Alignment from few pairs and many unpaired rows: transport pairs them softly, a closed form learns."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.align.aligner import Aligner, Columns, Matrix
+from chiasm.align.linear import CCA
+from chiasm.align.moments import Doubles, Moments
+from chiasm.checks import check_range
+from chiasm.errors import UsageError, need
+from chiasm.numerics import unit_rows
+
+STEPS = 10
+"""Of Sinkhorn a plan; more change it by less than the next round does."""
+MEMORY = 0.5
+"""What the plans of earlier rounds keep of their weight in every round."""
+
+Vectors = NDArray[np.float32]
+Places = NDArray[np.int64]
+Pair = tuple[str, str]
+
+
+class Transport(Aligner):
+    """CCA of the pairs as a teacher, then of soft pairs that optimal transport makes of unpaired rows.
+
+    After SOTAlign (arXiv 2602.23353): its linear teacher and transport plans, with a closed form in the place
+    of its trained student. In every round, entropic transport (Cuturi 2013) under the cosines of the last
+    space spreads each unpaired row of one column over those of another. The cross-covariance under these
+    plans, blended with that of the true pairs, and the covariances of all rows give the next space. That
+    every row gets the same mass is what nearest neighbours lack: no hub takes all.
+
+    Unpaired for two columns are rows that have one of them without the other; several items of a row are
+    their mean. Without such rows on both sides it is `CCA(dim, first_ridge, weight)` of the rows with two
+    columns or more. The order of unpaired rows matters as rounding does, and as the seed does where they
+    are more than a batch.
+
+    It loses where pairs abound, and where the unpaired rows of two columns tell of different things:
+    transport leaves no row unmatched, so they are forced together.
+
+    dim : width of the space.
+    ridge, first_ridge : as in `CCA`, of the rounds and of the teacher.
+    weight : exponent of the correlations, as in `CCA`. It may be changed after `fit`.
+    trust : how many unpaired rows a true pair counts for.
+    entropy : of the last plan, in units of cosine; that of the first is twice as large.
+    batch : unpaired rows a side that are dealt out in a round; a few matrices batch × batch are in memory.
+
+    maps_ : {column: (d, k)};  correlations_ : (k,) descending
+    """
+
+    tunable = adjustable = ("weight",)
+    maps_: dict[str, Matrix]
+
+    def __init__(
+        self,
+        dim: int = 128,
+        ridge: float | Mapping[str, float] = 3e-3,
+        first_ridge: float | Mapping[str, float] = 6e-3,
+        weight: float = 0.5,
+        trust: float = 4.0,
+        entropy: float = 0.01,
+        rounds: int = 10,
+        batch: int = 6000,
+        seed: int = 0,
+    ) -> None:
+        self.dim = dim
+        self.ridge = ridge
+        self.first_ridge = first_ridge
+        self.weight = weight
+        self.trust = trust
+        self.entropy = entropy
+        self.rounds = rounds
+        self.batch = batch
+        self.seed = seed
+
+    def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
+        self._check()
+        paired = np.flatnonzero(np.sum([f.present for f in X.values()], axis=0) > 1)
+        space = CCA(self.dim, self.first_ridge, self.weight).fit({c: f.take(paired) for c, f in X.items()})
+        loose = unpaired(X)
+        if loose:
+            space = self._refined(space, Moments.of(X), loose)
+        self.means_, self.maps_, self.correlations_ = space.means_, space.maps_, space.correlations_
+
+    def _check(self) -> None:
+        need("ot", "transport")
+        check_range(self.trust, "trust", 0)
+        check_range(self.entropy, "entropy", 1e-3)
+        check_range(self.rounds, "rounds", 1)
+        check_range(self.batch, "batch", 2)
+
+    def _refined(self, space: CCA, moments: Moments, loose: Mapping[Pair, tuple[Vectors, Vectors]]) -> CCA:
+        """The space after all rounds, from the teacher's."""
+        rng = np.random.default_rng(self.seed)
+        blend = Blend(moments, {p: self._share(moments.pairs(*p), loose[p]) for p in loose})
+        deals = {
+            p: (dealt(len(a), self.batch, rng), dealt(len(b), self.batch, rng)) for p, (a, b) in loose.items()
+        }
+        for entropy in np.geomspace(2 * self.entropy, self.entropy, self.rounds):
+            for pair, (left, right) in loose.items():
+                i, j = (next(deal) for deal in deals[pair])
+                blend.learn(pair, _crossed(space, pair, left[i], right[j], float(entropy)))
+            space = CCA(self.dim, self.ridge, self.weight).fit_moments(blend)
+        return space
+
+    def _share(self, pairs: int, loose: tuple[Vectors, Vectors]) -> float:
+        """The weight of the true pairs' covariance beside the plans'; a single pair has none."""
+        true = self.trust * pairs if pairs > 1 else 0.0
+        return true / (true + min(map(len, loose)))
+
+    def project(self, name: str, values: Matrix) -> Vectors:
+        """Items (items, d) of one column into the space (items, k), at unit length."""
+        centred = self.centred(name, values)
+        return unit_rows(centred @ np.asarray(self.maps_[name] * self.correlations_**self.weight, np.float32))
+
+    @property
+    def space_width(self) -> int:
+        """k, the number of coordinates of the space."""
+        self.require_fitted("maps_")
+        return len(self.correlations_)
+
+
+class Blend(Moments):
+    """Moments in which covariances between columns are partly those under transport plans.
+
+    shares : {(a, b): weight of the rows' own covariance, 0 … 1}, a before b.
+    """
+
+    def __init__(self, moments: Moments, shares: Mapping[Pair, float]) -> None:
+        super().__init__(moments.precision)
+        vars(self).update(vars(moments))
+        self.shares = shares
+        self.planned: dict[Pair, Doubles] = {}
+
+    def learn(self, pair: Pair, cross: Doubles) -> None:
+        """Take in the covariance of a and b under a new plan."""
+        self.planned[pair] = (
+            MEMORY * self.planned[pair] + (1 - MEMORY) * cross if pair in self.planned else cross
+        )
+
+    def covariance(self, a: str, b: str) -> Doubles:
+        """(d_a, d_b) the blended covariance; that of the rows within a column."""
+        if a > b:
+            return self.covariance(b, a).T
+        own, share = super().covariance(a, b), self.shares.get((a, b), 1.0)
+        return own if share == 1 else share * own + (1 - share) * self.planned[a, b]
+
+
+def unpaired(X: Columns) -> dict[Pair, tuple[Vectors, Vectors]]:
+    """{(a, b): means (n, d_a) of rows with a but not b, (m, d_b) with b but not a}, two each or more."""
+    found = {}
+    for a, b in itertools.combinations(sorted(X), 2):
+        left, right = X[a], X[b]
+        alone = left.means[~right.present[left.present]], right.means[~left.present[right.present]]
+        if min(map(len, alone)) > 1:
+            found[a, b] = alone
+    return found
+
+
+def dealt(n: int, most: int, rng: np.random.Generator) -> Iterator[Places]:
+    """Endless batches of min(n, most) places, from a new shuffle whenever the last has too few left."""
+    size = min(n, most)
+    while True:
+        places = rng.permutation(n)
+        for start in range(0, n - size + 1, size):
+            yield np.sort(places[start : start + size])
+
+
+def _crossed(space: CCA, pair: Pair, left: Vectors, right: Vectors, entropy: float) -> Doubles:
+    """(d_a, d_b) the covariance of left (n, d_a) and right (m, d_b) under their transport plan."""
+    plan = transported(space.project(pair[0], left), space.project(pair[1], right), entropy)
+    moved = plan @ (right - right.mean(axis=0))
+    return np.asarray((left - left.mean(axis=0)).T @ moved, np.float64)
+
+
+def transported(left: Vectors, right: Vectors, entropy: float) -> Vectors:
+    """(n, m) the plan between unit rows (n, k) and (m, k), each with the same mass, 1 in all."""
+    import ot
+
+    cost = 1 - left @ right.T
+    # does not change the plan, but leaves a zero in each row and column, so that no sum underflows
+    cost -= cost.min(axis=1, keepdims=True)
+    cost -= cost.min(axis=0)
+    mass = [np.full(size, 1 / size, np.float32) for size in cost.shape]
+    plan = ot.sinkhorn(*mass, cost, entropy, numItermax=STEPS, stopThr=0, warn=False)
+    if not np.isfinite(plan).all():
+        raise UsageError(f"no transport plan in single precision at entropy {entropy:g}", hint="Raise it.")
+    return np.asarray(plan, np.float32)

@@ -1,0 +1,218 @@
+"""Transport: what it recovers of a hidden order, where it is its teacher, and what every aligner promises."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+
+from chiasm.align.linear import CCA
+from chiasm.align.moments import Moments
+from chiasm.align.transport import Blend, Transport, dealt, transported, unpaired
+from chiasm.encode.features import Features, as_features
+from chiasm.errors import DataError, MissingExtra, NotFitted, UsageError
+from chiasm.numerics import unit_rows
+from chiasm.storage import read_tree, write_tree
+
+pytest.importorskip("ot")
+
+N, WIDTHS = 60, {"a": 6, "b": 5, "c": 4}
+RNG = np.random.default_rng(0)
+LATENT = RNG.standard_normal((N, 3))
+VALUES = {
+    c: (LATENT @ RNG.standard_normal((3, d)) + 0.3 * RNG.standard_normal((N, d))).astype(np.float32)
+    for c, d in WIDTHS.items()
+}
+MASKS = {c: RNG.random(N) < 0.7 for c in WIDTHS}
+EMPTY = {"0 empty": np.full((N, 7), np.nan, np.float32), "z empty": np.full((N, 2), np.nan)}
+SMALL = Transport(dim=3, rounds=3, batch=10, entropy=0.05)
+
+ROWS, PAIRS, WIDTH = 400, 8, 10
+
+
+def gapped(masks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {c: np.where(masks[c][:, None], v, np.float32(np.nan)) for c, v in VALUES.items()}
+
+
+def assert_same(one: Any, other: Any) -> None:
+    """Trees of dicts and arrays that agree bit for bit."""
+    assert type(one) is type(other)
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_same(one[key], other[key])
+    else:
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+
+
+def toy(order_seed: int = 1) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Two views of one skewed latent: few pairs, the rest alone and out of order; and new pairs."""
+    rng = np.random.default_rng(3)
+    latent = rng.exponential(size=(2 * ROWS, 6)) * rng.choice([-1, 1], 6)
+    a, b = (
+        (latent @ rng.standard_normal((6, WIDTH)) + 0.3 * rng.standard_normal((2 * ROWS, WIDTH))).astype(
+            np.float32
+        )
+        for _ in range(2)
+    )
+    order = np.random.default_rng(order_seed).permutation(ROWS - PAIRS) + PAIRS
+    gap = np.full((ROWS - PAIRS, WIDTH), np.nan, np.float32)
+    table = {"a": np.vstack([a[:ROWS], gap]), "b": np.vstack([b[:PAIRS], gap, b[order]])}
+    return table, a[ROWS:], b[ROWS:]
+
+
+def found_first(aligner: Any, a: np.ndarray, b: np.ndarray) -> float:
+    scores = aligner.project("a", a) @ aligner.project("b", b).T
+    return float((scores.argmax(axis=1) == np.arange(len(a))).mean())
+
+
+# What is computed
+
+
+def test_a_plan_recovers_a_known_permutation() -> None:
+    vectors = unit_rows(RNG.standard_normal((50, 8)))
+    order = RNG.permutation(50)
+    plan = transported(vectors, vectors[order], entropy=0.02)
+    np.testing.assert_array_equal(order[plan.argmax(axis=1)], np.arange(50))
+    np.testing.assert_allclose(plan.sum(axis=1), 1 / 50, rtol=1e-3)
+    np.testing.assert_allclose(plan.sum(axis=0), 1 / 50, rtol=0.05)
+
+
+def test_a_plan_is_that_of_plain_sinkhorn_in_double_precision() -> None:
+    left, right = unit_rows(RNG.standard_normal((7, 3))), unit_rows(RNG.standard_normal((9, 3)))
+    kernel = np.exp(-(1.0 - left.astype(float) @ right.T) / 0.5)
+    u = np.ones(7)
+    for _ in range(200):
+        v = (1 / 9) / (kernel.T @ u)
+        u = (1 / 7) / (kernel @ v)
+    np.testing.assert_allclose(transported(left, right, 0.5), u[:, None] * kernel * v, atol=1e-5)
+
+
+def test_unpaired_rows_find_what_few_pairs_cannot() -> None:
+    table, a, b = toy()
+    pairs = {c: v[:PAIRS] for c, v in table.items()}
+    learned = found_first(Transport(dim=6).fit(table), a, b)
+    teacher = found_first(CCA(6, 6e-3, 0.5).fit(pairs), a, b)
+    assert learned > 1.3 * teacher, (learned, teacher)
+
+
+def test_the_order_of_unpaired_rows_matters_to_rounding_only() -> None:
+    one, other = (Transport(dim=4, rounds=3).fit(toy(seed)[0]) for seed in (1, 2))
+    _, a, b = toy()
+    left, right = (x.project("a", a) @ x.project("b", b).T for x in (one, other))
+    np.testing.assert_allclose(left, right, atol=5e-3)
+
+
+@pytest.mark.parametrize("alone", ["nothing", "one side"])
+def test_without_unpaired_rows_on_both_sides_it_is_its_teacher(alone: str) -> None:
+    table = dict(VALUES) if alone == "nothing" else {**VALUES, "b": VALUES["b"].copy()}
+    del table["c"]
+    if alone == "one side":
+        table["b"][40:] = np.nan
+    paired = {c: v[: N if alone == "nothing" else 40] for c, v in table.items()}
+    aligner, teacher = Transport(dim=3).fit(table), CCA(3, 6e-3, 0.5).fit(paired)
+    assert_same(aligner.transform(table), teacher.transform(table))
+
+
+def test_a_blend_is_the_weighted_covariance() -> None:
+    moments = Moments.of(VALUES)
+    cross = RNG.standard_normal((6, 5))
+    blend = Blend(moments, {("a", "b"): 0.25})
+    blend.learn(("a", "b"), cross)
+    np.testing.assert_allclose(blend.covariance("a", "b"), 0.25 * moments.covariance("a", "b") + 0.75 * cross)
+    np.testing.assert_array_equal(blend.covariance("b", "a"), blend.covariance("a", "b").T)
+    for pair in (("a", "a"), ("c", "a")):
+        np.testing.assert_array_equal(blend.covariance(*pair), moments.covariance(*pair))
+
+
+def test_unpaired_rows_are_those_with_one_of_two_columns() -> None:
+    a = Features(
+        np.arange(8, dtype=np.float32)[:, None], np.array([0, 1, 2, 2, 3, 4, 4, 4]), np.zeros(8, int), 8
+    )
+    b = as_features(np.r_[[1.0, 2.0], [np.nan] * 3, [5.0, 6.0, 7.0]][:, None])
+    found = unpaired({"a": a, "b": b, "c": as_features(np.zeros((8, 1)))})
+    assert found.keys() == {("a", "b")}  # c is everywhere, so nothing is without it
+    left, right = found["a", "b"]
+    assert left.ravel().tolist() == [2.5, 4.0, 6.0]
+    assert right.ravel().tolist() == [5.0, 6.0, 7.0]
+
+
+def test_batches_share_no_place_until_the_next_shuffle() -> None:
+    hands = list(islice(dealt(10, 4, np.random.default_rng(0)), 4))
+    assert all(len(set(np.r_[one, two].tolist())) == 8 for one, two in (hands[:2], hands[2:]))
+    assert next(dealt(3, 4, np.random.default_rng(0))).tolist() == [0, 1, 2]
+
+
+def test_two_columns_never_seen_together_are_planned_through_a_third() -> None:
+    masks = {"a": np.arange(N) < 40, "b": np.ones(N, bool), "c": np.arange(N) >= 40}
+    aligner = Transport(dim=3).fit(gapped(masks))
+    assert {v.shape for v in aligner.transform(VALUES).values()} == {(N, 3)}
+
+
+# What every aligner promises
+
+
+def test_an_unfitted_one_says_so_and_the_constructor_only_stores() -> None:
+    fresh = clone(SMALL)
+    assert fresh.state() == {}
+    for ask in (lambda: fresh.transform(VALUES), lambda: fresh.space_width):
+        with pytest.raises(NotFitted, match="Call fit first"):
+            ask()
+
+
+@settings(max_examples=6, deadline=None)
+@given(share=st.floats(0.1, 0.4), seed=st.integers(0, 2**32 - 1))
+def test_what_lies_under_the_mask_has_no_say(share: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    masks = {c: rng.random(N) >= share for c in VALUES}
+    rubbish = {c: rng.choice([np.nan, np.inf, -1e30, 7.0], v.shape) for c, v in VALUES.items()}
+    mixed = {c: np.where(masks[c][:, None], v, rubbish[c]).astype(np.float32) for c, v in VALUES.items()}
+    other = {c: Features.of(mixed[c], masks[c]) for c in VALUES}
+    left, right = clone(SMALL).fit(gapped(masks)), clone(SMALL).fit(other)
+    assert_same(left.state(), right.state())
+    assert_same(left.transform(gapped(masks)), right.transform(other))
+
+
+def test_an_empty_or_missing_column_changes_nothing() -> None:
+    X = gapped(MASKS)
+    plain, wider = clone(SMALL).fit(X), clone(SMALL).fit({**EMPTY, **X})
+    assert_same(plain.state(), wider.state())
+    expected, found = plain.transform(X), wider.transform({**EMPTY, **X})
+    assert_same({c: found[c] for c in X}, expected)
+    assert all(np.isnan(found[empty]).all() for empty in EMPTY)
+
+
+def test_rows_do_not_depend_on_the_others_asked() -> None:
+    aligner = clone(SMALL).fit(gapped(MASKS))
+    whole = aligner.project("a", VALUES["a"])
+    np.testing.assert_allclose(aligner.project("a", VALUES["a"][7:9]), whole[7:9], atol=1e-6)
+
+
+def test_a_second_fit_forgets_the_first_and_the_disk_gives_it_back(tmp_path: Path) -> None:
+    X = gapped(MASKS)
+    fewer = {c: X[c][:50] for c in ("a", "b")}
+    again = clone(SMALL).fit(X).fit(fewer)
+    assert_same(again.state(), clone(SMALL).fit(fewer).state())
+    write_tree(tmp_path, "state", again.state())
+    back = clone(SMALL).restore(read_tree(tmp_path, "state"))
+    assert_same(back.transform(fewer), again.transform(fewer))
+
+
+def test_what_cannot_be_learned_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="not a stream"):
+        Transport().fit([VALUES])
+    for name, value in {"rounds": 0, "batch": 1, "entropy": 0, "trust": -1}.items():
+        with pytest.raises(UsageError, match=f"{name} must lie between"):
+            Transport(**{name: value}).fit(VALUES)
+    with pytest.raises(DataError, match="alignment needs two columns"):
+        Transport().fit({"a": VALUES["a"]})
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"chiasm\[transport\]"):
+        Transport().fit(VALUES)
