@@ -12,7 +12,6 @@ import hashlib
 import logging
 import math
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -21,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -207,10 +207,13 @@ def _checkpoint(folder: Path | None) -> Path | None:
     if folder is None or not (folder / PASS).is_file():
         return None
     try:
-        torch.load(folder / PASS, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        with ZipFile(folder / PASS) as parts:
+            whole = parts.testzip() is None
+    except BadZipFile:
+        whole = False
+    if not whole:
         what = "no pass of a training can be read from it"
-        raise FolderError(what, where=str(folder / PASS), hint="Remove it to begin anew.") from error
+        raise FolderError(what, where=str(folder / PASS), hint="Remove it to begin anew.")
     return folder / PASS
 
 
