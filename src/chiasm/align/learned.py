@@ -43,6 +43,10 @@ class Learned(Aligner):
     row take turns. With more than two columns, or gaps, the loss is the mean over pairs of columns, each over
     rows that have both.
 
+    Where it loses: to its start, with few pairs. The closed form then tells all training pairs apart, nothing
+    is left to learn, and held-out rows keep it as it is: with 300 and 1,000 photos of Flickr8k not one pass
+    was better. Without held-out rows nothing watches that. Heads without a start are worse there still.
+
     dim : width of the space, at most what the closed form allows.
     hidden : units of a head; 0 learns a linear map x A.
     start : "cca", "kernel", or None: no closed form, A and B random.

@@ -65,7 +65,8 @@ class Objective:
     loss : "info_nce" or "sigmoid".
     mixup : α of Beta(α, α); 0 for none.
     structure : weight of `unlike`.
-    tiled : rows from which InfoNCE is computed by tiles; in several processes it always is, over all of them.
+    tiled : rows from which InfoNCE is computed by tiles; in several processes it always is, over all of them,
+        where the sigmoid loss knows its own rows only.
     """
 
     def __init__(self, loss: str, mixup: float, structure: float, tiled: int) -> None:
