@@ -46,7 +46,8 @@ def swap(model: Model, column: str, encoder: Any, cache: Cache, progress: Progre
 
     The column's map is solved on the rows the model was trained on, its settings chosen on those held out to
     tune on. Its gallery, its bank and its baselines are made anew, and what other columns' items lose
-    against its queries. Predictors keep the encoder they learned with.
+    against its queries. Predictors keep the encoder they learned with. Every column is described again, by
+    the old encoder too where the model can be scored again: from the cache, where it still has them.
     """
     check_searchable(model.space)
     check_known(column, model.columns, "column")
