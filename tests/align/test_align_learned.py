@@ -134,6 +134,12 @@ def test_with_held_out_rows_it_never_keeps_what_is_worse_and_tells_its_passes() 
     assert_same(wild.transform(VALUES), CCA(dim=4).fit(straight).transform(VALUES))
 
 
+def test_held_out_rows_without_a_pair_judge_nothing() -> None:
+    apart = {c: gapped({"a": np.arange(N) < 40, "b": np.arange(N) >= 40, "c": MASKS["c"]})[c] for c in "ab"}
+    X = {c: VALUES[c] for c in "ab"}
+    assert_same(clone(MADE[0]).fit(X, valid=apart).state(), clone(MADE[0]).fit(X).state())
+
+
 def test_several_items_take_turns_and_all_count_as_held_out() -> None:
     row = np.repeat(np.arange(N), 2)
     items = np.repeat(VALUES["b"], 2, axis=0) + 0.1 * RNG.standard_normal((2 * N, 5)).astype(np.float32)
