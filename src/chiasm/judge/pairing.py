@@ -108,8 +108,9 @@ def pairing(
     weighs the evidence of pairs against that of two strangers each. From the second round on, the rows that
     were probably mispaired are not learned from.
 
-    A cell that is merely odd may look like a stranger too. Where two columns tell little of each other, pairs
-    look like strangers, and nothing is said.
+    Of 6,000 Flickr8k photos with captions, 5 % of them exchanged, 0.86 of as many of the worst are exchanged
+    ones; at 1 % only 0.75, for a cell that is merely odd looks like a stranger too. The count comes out some
+    5 % low, at 1 % a fifth (`benchmarks/audit.py`). Where columns tell little of each other, nothing is said.
 
     ridge : of CCA, one number or one a column; None takes the best of a few on one fold.
     """
