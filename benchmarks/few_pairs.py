@@ -72,7 +72,7 @@ def line(n: int, train: Part, dev: Part, scored: Part, right: Right, wanted: Rig
             choice = taken([(name, make(seed))], part, dev, right, seed)
             found.setdefault(name, []).append(hits(choice, part, scored, wanted, seed))
         start = time.process_time()
-        choice = taken(ladder(DIM), part, dev, right, seed)
+        choice = taken(ladder(DIM, Moments.of(part)), part, dev, right, seed)
         seconds.append(time.process_time() - start)
         found.setdefault("auto", []).append(hits(choice, part, scored, wanted, seed))
         chosen.append(choice.name)

@@ -44,6 +44,7 @@ BUILT_IN = {
         "kernel": "chiasm.align.kernel:Kernel",
         "dictionary": "chiasm.align.dictionary:Dictionary",
         "adversarial": "chiasm.align.adversarial:Adversarial",
+        "transport": "chiasm.align.transport:Transport",
         "learned": "chiasm.align.learned:Learned",
         "blend": "chiasm.align.blend:Blend",
     },

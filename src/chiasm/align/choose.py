@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from chiasm.align.hubness import Hubness
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
 from chiasm.align.span import fit_spanned
+from chiasm.align.transport import Transport
 from chiasm.align.tune import BANK, Right, Tuning, reciprocal_ranks, sampled, tune
 from chiasm.encode.features import Features
 from chiasm.errors import UsageError
@@ -78,12 +80,21 @@ class Choice:
         return f"Alignment: {self.name}, {why}. Mean reciprocal rank on held-out rows: {tried}."
 
 
-def ladder(dim: int) -> list[tuple[str, Aligner]]:
-    """What `align="auto"` tries: nothing learned, closed form, and what is trained by gradients, which needs
-    the extra `neural`."""
-    free: list[tuple[str, Aligner]] = [("anchors", Anchors(FEW_ANCHORS)), ("cca", CCA(dim))]
-    trained: list[tuple[str, Aligner]] = [("blend", Blend(dim))]
-    return free + trained if all(map(find_spec, ("torch", "lightning"))) else free
+def ladder(dim: int, moments: Moments) -> list[tuple[str, Aligner]]:
+    """What `align="auto"` tries: nothing learned, a closed form, unpaired rows where they are the most (with
+    the extra `transport`), and heads trained by gradients (with `neural`)."""
+    rungs: list[tuple[str, Aligner]] = [("anchors", Anchors(FEW_ANCHORS)), ("cca", CCA(dim))]
+    if mostly_unpaired(moments) and find_spec("ot"):
+        rungs.append(("transport", Transport(dim)))
+    if find_spec("torch") and find_spec("lightning"):
+        rungs.append(("blend", Blend(dim)))
+    return rungs
+
+
+def mostly_unpaired(moments: Moments) -> bool:
+    """Whether for some two columns more rows have either alone than have both."""
+    both = {pair: moments.pairs(*pair) for pair in itertools.combinations(moments.columns, 2)}
+    return any(1 < n < min(moments.pairs(c, c) - n for c in pair) for pair, n in both.items())
 
 
 def climb(

@@ -66,12 +66,13 @@ def fit_space(
     target : the column whose equal values make rows right answers to each other, if any.
     """
     notes: list[str] = []
-    rungs = _rungs(align, dim)
+    named = _named(align, dim)
     present = {c: np.isin(np.arange(len(rows)), d.row) for c, d in described.items()}
     parts = hold_out(rows, present, by, seed)
     features = _encode(described, chosen, parts, notes)
     labels = labels_of(rows, target)
     stage = _Stage(features, labels, parts, precision)
+    rungs = named or ladder(dim, stage.moments("fit"))
     aligner, tuning = stage.choose(rungs, seed, notes)
     kept = {c: chosen[c] for c in features}
     report = None
@@ -161,10 +162,10 @@ def _linked(features: dict[str, Features], parts: Parts, notes: list[str]) -> di
     return {c: f for c, f in features.items() if c not in alone}
 
 
-def _rungs(align: str | Aligner, dim: int) -> list[tuple[str, Aligner]]:
-    """The aligner that is named, alone, or all that 'auto' tries."""
-    if align == AUTO:
-        return ladder(dim)
+def _named(align: str | Aligner, dim: int) -> list[tuple[str, Aligner]]:
+    """The aligner that is named; nothing where one is to be chosen."""
+    if isinstance(align, str) and align == AUTO:
+        return []
     if isinstance(align, str):
         return [(align, plugins.get("align", align)(dim=dim))]
     if not isinstance(align, Aligner):

@@ -22,6 +22,7 @@ from chiasm.fuse.mean import Mean
 from chiasm.heads.task import KINDS
 from chiasm.judge.scoreboard import Report
 from chiasm.model import folder
+from chiasm.model.auditing import remarks_on_fit
 from chiasm.model.fitting import Fitted, choose_encoders, fit_space
 from chiasm.model.inputs import TABLE, Encoders, Inputs, Progress, choose_inputs, named
 from chiasm.model.judging import Baselines
@@ -112,6 +113,8 @@ def fit(
                 rows, joining, {c: described[c] for c in joining}, target=equal, align=align, fusion=weighing,
                 dim=dim, by=by, precision=precision, seed=seed,
             )  # fmt: skip
+            remarks = remarks_on_fit(fitted.features, fitted.parts, fitted.tuning.params.get("ridge"), seed)
+            fitted = replace(fitted, notes=[*fitted.notes, *remarks])
     facts = {
         "seed": seed,
         "target": equal,
