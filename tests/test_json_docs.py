@@ -91,7 +91,8 @@ def test_every_verb_gives_a_document_of_its_schema(
 
 
 def test_the_schema_of_evaluate_is_that_of_a_report() -> None:
-    document = {"directions": [], "rows": 0, "relevance": "", "notes": [], "outcomes": [], "stresses": []}
+    document = {"directions": [], "rows": 0, "relevance": "", "notes": [], "outcomes": [], "stresses": [],
+                "bridges": []}  # fmt: skip
     check("evaluate", document)
     assert Report.from_json(document).to_json() == document
 

@@ -106,6 +106,25 @@ def test_as_many_answers_are_looked_at_as_the_share_of_the_gallery() -> None:
     assert made.estimate(0.1).precision.value >= made.estimate().precision.value
 
 
+@pytest.mark.parametrize("noise", [1.0, 1.5])
+def test_recall_of_the_very_row_is_that_of_sounds_it_had(noise: float) -> None:
+    """Texts all different; each side is its text and an error of its own, so that pairs can be made."""
+    rng = np.random.default_rng(0)
+    n, half = 1000, np.arange(500)
+    texts = unit_rows(rng.standard_normal((n, WIDTH)))
+
+    def told(rows: np.ndarray) -> np.ndarray:
+        error = noise / math.sqrt(WIDTH) * rng.standard_normal((len(rows), WIDTH))
+        return unit_rows(0.8 * texts[rows] + error)
+
+    sound, image = features(told(half), half, n), features(told(half + 500), half + 500, n)
+    made = Case(sound, image, features(texts, np.arange(n), n), np.zeros(n, int))
+    theirs = metrics.first_ranks(told(half + 500) @ image.values.T, np.eye(500, dtype=bool))
+    found = made.estimate().recall
+    assert found.value == pytest.approx(metrics.recall_at(theirs, 10), abs=0.05)
+    assert found.low < found.value < found.high
+
+
 def test_rows_without_the_bridge_are_left_out() -> None:
     made = case(1.0)
     keep = np.r_[0:250, 300:500]  # 50 sounds and 100 images have no text
@@ -153,7 +172,10 @@ def test_nothing_is_parted_where_all_is_one() -> None:
 
 def test_a_report_with_bridges_is_sent_and_read_back() -> None:
     nothing = Estimate(math.nan, math.nan, math.nan)
-    bridges = (case(1.0).estimate(), Bridge("a", "[red]b[/nope]", "c", 0, 9, 5, 1, nothing, math.nan))
+    bridges = (
+        case(1.0).estimate(),
+        Bridge("a", "[red]b[/nope]", "c", 0, 9, 5, 1, nothing, math.nan, nothing),
+    )
     sent = Report((), 9, "", (), (), (), bridges)
     document = json.loads(json.dumps(sent.to_json(), allow_nan=False))
     read = Report.from_json(document)
