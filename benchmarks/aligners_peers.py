@@ -106,7 +106,7 @@ def zoo(name: str, **fixed: Any) -> Callable[..., Maps]:
 
 
 def sklearn_pls(name: str, components: int) -> Callable[..., Maps]:
-    def fit(views: Views) -> Maps:
+    def fit(views: Views, components: int = components) -> Maps:
         import sklearn.cross_decomposition
 
         made = getattr(sklearn.cross_decomposition, name)(components).fit(*views)
@@ -179,6 +179,8 @@ CONTENDERS: dict[str, Contender] = {
     "scikit-learn PLSCanonical, 3,000 rows, 32 components": Contender(
         peer(sklearn_pls("PLSCanonical", 32), rows=3_000)
     ),
-    "scikit-learn PLSSVD": Contender(peer(sklearn_pls("PLSSVD", DIM))),
+    "scikit-learn PLSSVD": Contender(
+        peer(sklearn_pls("PLSSVD", DIM)), tuple({"components": k} for k in (16, 64, 256))
+    ),
     "scikit-learn Ridge": Contender(peer(sklearn_ridge), tuple({"alpha": a} for a in (1.0, 10.0, 100.0))),
 }

@@ -28,8 +28,9 @@ class Adversarial(Aligner):
     no pairs: it sees items drawn from all rows, those of one column among them. With held-out rows the best
     pass is kept, the start included.
 
-    Where it loses: what is gained over the closed form is nearly all InfoNCE's. The vectors fool their own
-    judge, and an outside one tells the columns as well as before; unpaired rows bring nothing to speak of.
+    Where it loses: what is gained over the closed form is nearly all InfoNCE's (Flickr8k dev, captions that
+    look for their photo, R@1: `CCA` 18.8, judge unheard 20.6, heard 21.3, `Kernel` 21.8). The vectors fool
+    their own judge, and an outside one tells the columns as well as before; unpaired rows bring nothing.
 
     dim, ridge, weight : of the `CCA` under it; ridge None takes the best of `RIDGES` for held-out rows.
     hidden : width of A.
