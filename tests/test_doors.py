@@ -11,9 +11,9 @@ from types import ModuleType
 import pytest
 
 import chiasm
-from chiasm import encode, fuse, heads, judge, rows, train
+from chiasm import align, encode, fuse, heads, judge, rows, train
 
-LATE = [chiasm, rows, train, encode, heads, fuse, judge]
+LATE = [chiasm, rows, train, encode, align, heads, fuse, judge]
 
 
 def seen_by_type_checkers(package: ModuleType) -> set[tuple[str, str]]:

@@ -81,14 +81,15 @@ def test_the_given_aligner_stays_as_it_was() -> None:
 
 def test_the_ladder_begins_with_what_costs_least() -> None:
     rungs = ladder(8, Moments.of(plain()))
-    assert [name for name, _ in rungs] == ["anchors", "cca", "blend"]
+    assert [name for name, _ in rungs] == ["anchors", "cca", "kernel", "blend"]
     assert all(aligner.state() == {} for _, aligner in rungs)
 
 
 def test_unpaired_rows_are_a_rung_where_they_are_the_most() -> None:
     values = {c: v.copy() for c, v in plain().items()}
     values["a"][100:300], values["b"][300:] = np.nan, np.nan
-    assert [name for name, _ in ladder(8, Moments.of(values))] == ["anchors", "cca", "transport", "blend"]
+    names = [name for name, _ in ladder(8, Moments.of(values))]
+    assert names == ["anchors", "cca", "transport", "kernel", "blend"]
 
 
 def test_no_ladder_is_an_error() -> None:

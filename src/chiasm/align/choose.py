@@ -17,6 +17,7 @@ from chiasm.align.aligner import Aligner
 from chiasm.align.anchors import Anchors
 from chiasm.align.blend import Blend
 from chiasm.align.hubness import Hubness
+from chiasm.align.kernel import Kernel
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
 from chiasm.align.span import fit_spanned
@@ -81,11 +82,12 @@ class Choice:
 
 
 def ladder(dim: int, moments: Moments) -> list[tuple[str, Aligner]]:
-    """What `align="auto"` tries: nothing learned, a closed form, unpaired rows where they are the most (with
+    """What `align="auto"` tries: nothing learned, closed forms, unpaired rows where they are the most (with
     the extra `transport`), and heads trained by gradients (with `neural`)."""
     rungs: list[tuple[str, Aligner]] = [("anchors", Anchors(FEW_ANCHORS)), ("cca", CCA(dim))]
     if mostly_unpaired(moments) and find_spec("ot"):
         rungs.append(("transport", Transport(dim)))
+    rungs.append(("kernel", Kernel(dim)))
     if find_spec("torch") and find_spec("lightning"):
         rungs.append(("blend", Blend(dim)))
     return rungs

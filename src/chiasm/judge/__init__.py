@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from chiasm.doors import door
 
 if TYPE_CHECKING:
+    from chiasm.judge.audit import Audit, Paired
+    from chiasm.judge.bridge import Bridge
     from chiasm.judge.collect import Worth, worth_collecting
+    from chiasm.judge.copies import Duplicate, Leak
     from chiasm.judge.draw import (
         Layout,
         Point,
@@ -20,9 +23,11 @@ if TYPE_CHECKING:
     )
     from chiasm.judge.explain import Explanation, Shares, shares
     from chiasm.judge.explained import explanation_html
+    from chiasm.judge.giveaway import Giveaway
     from chiasm.judge.highlight import heat
     from chiasm.judge.occlude import Part, Piece, effects, pieces
     from chiasm.judge.outcome import Coverage, Gain, Line, Outcome, Pattern
+    from chiasm.judge.pairing import Mispaired
     from chiasm.judge.predictions import Sets, judge_target, patterns_of
     from chiasm.judge.relevance import Relevance
     from chiasm.judge.scoreboard import Direction, Estimate, Report, render
@@ -30,14 +35,21 @@ if TYPE_CHECKING:
     from chiasm.judge.web import report_html
 
 __all__ = [
+    "Audit",
+    "Bridge",
     "Coverage",
     "Direction",
+    "Duplicate",
     "Estimate",
     "Explanation",
     "Gain",
+    "Giveaway",
     "Layout",
+    "Leak",
     "Line",
+    "Mispaired",
     "Outcome",
+    "Paired",
     "Part",
     "Pattern",
     "Piece",
@@ -70,7 +82,10 @@ __all__ = [
 __getattr__, __dir__ = door(
     __name__,
     {
+        "audit": ("Audit", "Paired"),
+        "bridge": ("Bridge",),
         "collect": ("Worth", "worth_collecting"),
+        "copies": ("Duplicate", "Leak"),
         "draw": (
             "Layout",
             "Point",
@@ -83,9 +98,11 @@ __getattr__, __dir__ = door(
         ),
         "explain": ("Explanation", "Shares", "shares"),
         "explained": ("explanation_html",),
+        "giveaway": ("Giveaway",),
         "highlight": ("heat",),
         "occlude": ("Part", "Piece", "effects", "pieces"),
         "outcome": ("Coverage", "Gain", "Line", "Outcome", "Pattern"),
+        "pairing": ("Mispaired",),
         "predictions": ("Sets", "judge_target", "patterns_of"),
         "relevance": ("Relevance",),
         "scoreboard": ("Direction", "Estimate", "Report", "render"),

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from chiasm.model.model import Model
 
 TELLING = ("text", "category", "number", "date")
+STRIKING = 0.05
+"""Share of held-out rows with a copy among those learned from, from which it is said."""
 LOOKED_AT = 2_000
 """Rows of a fit that are looked at: more would cost more than a sixth of the fit."""
 
@@ -67,7 +69,7 @@ def remarks_on_fit(
         if one.told and one.count.low > 0
     ]
     leaking = {row for leak in found.leaks for row in leak.parts["held out"]}
-    if leaking:
+    if len(leaking) >= STRIKING * held.sum():
         notes.append(
             f"{len(leaking):,} of {int(held.sum()):,} held-out rows looked at have a near-duplicate among "
             "those learned from: the scoreboard flatters. --by COL keeps what belongs together on one side."

@@ -7,19 +7,35 @@ from typing import TYPE_CHECKING
 from chiasm.doors import door
 
 if TYPE_CHECKING:
+    from chiasm.train.contrastive import info_nce, sigmoid_loss
     from chiasm.train.loop import Recipe, train
     from chiasm.train.losses import loss_of
+    from chiasm.train.tiled import tiled_info_nce
+    from chiasm.train.watch import watching
 
 __all__ = [
     "Recipe",
+    "info_nce",
     "loss_of",
+    "sigmoid_loss",
+    "tiled_info_nce",
     "train",
+    "watching",
 ]
 
 __getattr__, __dir__ = door(
     __name__,
     {
-        "loop": ("Recipe", "train"),
+        "contrastive": (
+            "info_nce",
+            "sigmoid_loss",
+        ),
+        "loop": (
+            "Recipe",
+            "train",
+        ),
         "losses": ("loss_of",),
+        "tiled": ("tiled_info_nce",),
+        "watch": ("watching",),
     },
 )
