@@ -103,7 +103,10 @@ def fit(
         list[str],
         typer.Option(metavar="NAME=COL,COL", help="Table columns that are one modality."),
     ] = [],  # noqa: B006
-    align: Annotated[str, typer.Option(metavar="NAME", help="cca, ridge, procrustes or semantic.")] = "cca",
+    align: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="auto tries what costs more and says what pays; or one by name."),
+    ] = "cca",
     fuse: Annotated[
         str,
         typer.Option(
