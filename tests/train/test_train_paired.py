@@ -1,4 +1,4 @@
-"""Learning from paired rows: batches, the same bits by seed, going on after a kill, the best pass, silence."""
+"""Learning from paired rows: batches, the same bits by seed, going on after a kill, the best pass, silent."""
 
 from __future__ import annotations
 
