@@ -47,6 +47,11 @@ def document(content: Any) -> None:
     typer.echo(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False))
 
 
+def live() -> bool:
+    """Whether somebody watches stderr."""
+    return sys.stderr.isatty()
+
+
 @contextmanager
 def bars() -> Iterator[Callable[[int, int, str], None]]:
     """Progress bars on stderr while work goes on, one a label; none where stderr is no terminal."""

@@ -136,6 +136,13 @@ def fit(
         int,
         typer.Option(min=0, max=100, metavar="N", help="Changed copies of every row to learn targets from."),
     ] = 0,
+    log: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write what is trained there, for TensorBoard.")
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Keep trainings there; the same fit goes on after a kill."),
+    ] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     copy_media: Annotated[
@@ -152,12 +159,13 @@ def fit(
     from chiasm.model import fit as fit_model
     from chiasm.rows.readers import read
     from chiasm.storage import check_free
+    from chiasm.train.watch import watching
 
     check_free(expanded(out), overwrite=overwrite)
     read_as = pairs(as_, "--as")
     rows = only(read(data, root=root, modalities=read_as, clean=lists(clean, "--clean")), where)
     show.schema(rows, quiet=json)
-    with show.bars() as progress:
+    with show.bars() as progress, watching(progress=show.live(), log=log, resume=resume):
         model = fit_model(
             rows, target=target, task=kinds(task), encoders=pairs(encoder, "--encoder"),
             groups=lists(group, "--group") or None, align=align, fuse=fuse, dim=dim, by=by, time=time,
