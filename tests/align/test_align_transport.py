@@ -14,7 +14,7 @@ from sklearn.base import clone
 
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
-from chiasm.align.transport import Blend, Transport, dealt, transported, unpaired
+from chiasm.align.transport import Planned, Transport, dealt, predicted_covariance, transported, unpaired
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import DataError, MissingExtra, NotFitted, UsageError
 from chiasm.numerics import unit_rows
@@ -121,15 +121,29 @@ def test_without_unpaired_rows_on_both_sides_it_is_its_teacher(alone: str) -> No
     assert_same(aligner.transform(table), teacher.transform(table))
 
 
-def test_a_blend_is_the_weighted_covariance() -> None:
+def test_planned_moments_are_the_weighted_covariance() -> None:
     moments = Moments.of(VALUES)
-    cross = RNG.standard_normal((6, 5))
-    blend = Blend(moments, {("a", "b"): 0.25})
-    blend.learn(("a", "b"), cross)
-    np.testing.assert_allclose(blend.covariance("a", "b"), 0.25 * moments.covariance("a", "b") + 0.75 * cross)
-    np.testing.assert_array_equal(blend.covariance("b", "a"), blend.covariance("a", "b").T)
+    predicted, cross = RNG.standard_normal((2, 6, 5))
+    planned = Planned(moments, {("a", "b"): predicted}, {("a", "b"): 0.25})
+    np.testing.assert_array_equal(planned.covariance("a", "b"), predicted)
+    planned.learn(("a", "b"), cross)
+    np.testing.assert_allclose(planned.covariance("a", "b"), 0.25 * predicted + 0.75 * cross)
+    np.testing.assert_array_equal(planned.covariance("b", "a"), planned.covariance("a", "b").T)
     for pair in (("a", "a"), ("c", "a")):
-        np.testing.assert_array_equal(blend.covariance(*pair), moments.covariance(*pair))
+        np.testing.assert_array_equal(planned.covariance(*pair), moments.covariance(*pair))
+
+
+def test_the_predicted_covariance_is_that_of_predictions_for_all_rows() -> None:
+    present = np.arange(N) < 30
+    X = {"a": as_features(VALUES["a"]), "b": Features.of(VALUES["b"], present)}
+    a, b = (VALUES[c][present].astype(float) - VALUES[c][present].mean(axis=0) for c in "ab")
+    told = np.linalg.lstsq(a, b, rcond=None)[0]  # b from a, which for all rows of a is:
+    everywhere = VALUES["a"] - VALUES["a"].mean(axis=0)
+    expected = everywhere.T @ (everywhere @ told) / N
+    found = predicted_covariance(X, Moments.of(X), ("a", "b"), 0.0)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+    alone = {"a": Features.of(VALUES["a"], ~present), "b": X["b"]}
+    assert not predicted_covariance(alone, Moments.of(alone), ("a", "b"), 0.1).any()
 
 
 def test_unpaired_rows_are_those_with_one_of_two_columns() -> None:
