@@ -92,6 +92,12 @@ def test_unpaired_rows_are_a_rung_where_they_are_the_most() -> None:
     assert names == ["anchors", "cca", "transport", "kernel", "blend"]
 
 
+def test_a_rung_beside_the_ladder_is_passed_by() -> None:
+    found = climbed([("cca", CCA(4)), ("transport", Procrustes(4)), ("last", Procrustes(4))], plain())
+    assert [rung.name for rung in found.rungs] == ["cca", "transport", "last"]
+    assert found.name == "cca"
+
+
 def test_no_ladder_is_an_error() -> None:
     with pytest.raises(UsageError, match="one aligner at least"):
         climbed([], plain())

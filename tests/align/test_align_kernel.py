@@ -113,6 +113,13 @@ def test_the_ridge_is_that_of_held_out_rows() -> None:
     assert Kernel().fit(train).settled() == {"ridge": SAFE}
 
 
+def test_held_out_rows_without_a_pair_choose_nothing() -> None:
+    nothing = {c: np.full_like(v[:20], np.nan) for c, v in VALUES.items()}
+    first, *_ = nothing
+    nothing[first] = VALUES[first][:20]
+    assert Kernel(3).fit(VALUES, valid=nothing).ridge_ == SAFE
+
+
 def test_nearness_is_the_mean_reciprocal_rank_of_partners() -> None:
     left = np.eye(3, dtype=np.float32)
     right = left[[1, 0, 2]]  # two of three have the other's partner nearer, and then tie

@@ -40,6 +40,11 @@ def exchanged(table: Table, share: float, seed: int = 0) -> tuple[Table, np.ndar
     return {**table, "right": right}, rows
 
 
+def test_a_round_at_least_is_asked_for() -> None:
+    with pytest.raises(UsageError, match="rounds must lie between 1"):
+        pairing({"a": np.eye(60), "b": np.eye(60)}, rounds=0)
+
+
 def test_exchanged_rows_are_found_with_their_partners() -> None:
     table, rows = exchanged(made(), 0.1)
     found = pairing(table)

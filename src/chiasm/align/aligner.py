@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -57,6 +58,10 @@ class Aligner(Estimator, ABC):
         self.forget()
         self.means_ = {c: moments.center(c).astype(np.float32) for c in columns}
         held = {c: as_features(valid[c]) for c in columns} if valid is not None else None
+        if held is not None and not any(
+            (a.present & b.present).any() for a, b in combinations(held.values(), 2)
+        ):
+            held = None  # rows without a pair judge nothing
         self._learn({c: as_features(X[c]) for c in columns}, y, held)
         return self
 

@@ -29,6 +29,8 @@ from chiasm.metrics import bootstrap_interval
 
 AUTO = "auto"
 FEW_ANCHORS = 1_000
+BESIDE = ("transport",)
+"""Rungs that are passed by where they do not pay: what stands above does without unpaired rows."""
 Columns = Mapping[str, Features]
 Doubles = NDArray[np.float64]
 Measure = Callable[[Doubles], Doubles]
@@ -108,7 +110,7 @@ def climb(
     y: Any = None,
     seed: int = 0,
 ) -> Choice:
-    """Fit and tune one rung after the other, and stop at the first that does not pay.
+    """Fit and tune one rung after the other, and stop at the first that does not pay (but for `BESIDE`).
 
     ladder : (name, unfitted aligner), the cheapest first; a rung is made when it is reached.
     moments, rows, y : what is learned from.  valid, relevant, seed : as in `tune`.
@@ -128,9 +130,10 @@ def climb(
         aligner.set_params(**tuning.params)
         found = row_scores(aligner, tuning, valid, rows, relevant, seed)
         rungs.append(_rung(name, found, below, time.perf_counter() - start, seed))
-        if not rungs[-1].pays:
+        if rungs[-1].pays:
+            best, below = (aligner, tuning), found
+        elif name not in BESIDE:
             break
-        best, below = (aligner, tuning), found
     if best is None:
         raise UsageError("a ladder needs one aligner at least")
     return Choice(*best, tuple(rungs))

@@ -15,7 +15,7 @@ from scipy.spatial.distance import pdist
 from chiasm.align.aligner import Aligner, Columns, Matrix
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
-from chiasm.align.tune import mean_reciprocal_rank
+from chiasm.align.tune import FEW, mean_reciprocal_rank
 from chiasm.checks import check_known, check_range
 from chiasm.encode.features import Features
 from chiasm.metrics import blocks
@@ -157,11 +157,11 @@ class Kernel(Aligner):
 
 def nearness(space: Mapping[str, Vectors]) -> float:
     """How near the columns of a row lie, {column: (n, k) unit rows, NaN absent}: the mean reciprocal rank of
-    rows that have both, over all pairs of columns both ways."""
+    rows that have both, at most `FEW`, over all pairs of columns both ways."""
     found = []
     for a, b in itertools.permutations(sorted(space), 2):
-        both = ~np.isnan(space[a][:, 0] + space[b][:, 0])
-        partners = sparse.csr_matrix(sparse.eye_array(int(both.sum()), dtype=bool))
+        both = np.flatnonzero(~np.isnan(space[a][:, 0] + space[b][:, 0]))[:FEW]
+        partners = sparse.csr_matrix(sparse.eye_array(len(both), dtype=bool))
         found.append(mean_reciprocal_rank(space[a][both] @ space[b][both].T, partners))
     return float(np.mean(found))
 

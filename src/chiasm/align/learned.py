@@ -116,8 +116,6 @@ class Learned(Aligner):
         self._check()
         need("torch", "neural")
         need("lightning", "neural")
-        if valid is not None and not any(right.nnz for right in partners(valid).values()):
-            valid = None  # held-out rows without a pair judge nothing
         self.scales_ = {c: _scale(self.centred(c, f.values)) for c, f in X.items()}
         self._begin(X, valid)
         state, self.epochs_ = self._train(X, valid)

@@ -11,8 +11,8 @@ distributions fit best (minimum error thresholding, Kittler & Illingworth 1986).
 handwritten, in three sets of wordings, it was within 4 points of what labels tell.
 
 Recall of the very row: a query is made for every held-out image, of what its text foretells of a sound and of
-the error of another row's sound. On Flickr8k, with words for sounds and photos for images, it was up to 8
-points of R@10 too low, for words and photos share what the captions between them leave out.
+the error of another row's sound. On Flickr8k's dev part, with words for sounds and photos for images, it was
+off by -8 to +5 points of R@10: words and photos share what the captions between them leave out.
 
 Both assume that image and sound differ from their texts independently of each other. Precision is off:
 - too low, by both sides' errors, where texts are wrong or leave out what others say: an answer that is right

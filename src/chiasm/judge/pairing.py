@@ -13,6 +13,7 @@ from chiasm.align.hubness import neighbourhood
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
 from chiasm.align.tune import sample
+from chiasm.checks import check_range
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.index.neighbours import nearest, packed
@@ -116,6 +117,7 @@ def pairing(
     """
     if len(X) != 2:
         raise UsageError(f"pairs are of two columns, got {', '.join(map(str, X)) or 'none'}")
+    check_range(rounds, "rounds", 1)
     table = _Table.of({str(c): as_features(cells) for c, cells in X.items()}, seed)
     keep = np.ones(len(table.rows), bool)
     for _ in range(rounds):
