@@ -45,7 +45,7 @@ class Transport(Aligner):
     are more than a batch.
 
     It loses where pairs abound: on the test part of Flickr8k R@10 gains 45 % with 100 pairs, 22 % with 300,
-    6 % with 1,000, where R@1 of photos that look for a caption gains nothing (benchmarks/results/unpaired.md).
+    6 % with 1,000, where R@1 from photo to caption gains nothing (benchmarks/results/unpaired.md).
     And where the unpaired rows of two columns tell of different things: transport leaves no row unmatched, so
     they are forced together.
 
