@@ -82,7 +82,7 @@ def test_it_prints_and_is_json() -> None:
     found = diagnose({"x": {"flat": np.ones_like(GOOD)}, "y": {"only": OTHER}}, ridges=[1e-3], widths=[4])
     lines = found.lines()
     assert lines[0] == "Use x=flat, y=only; CCA of width 4, ridge 0.001."
-    assert lines[1].startswith("x=flat with y=only: CKA nan linear")
+    assert lines[1].startswith("x=flat with y=only: kernel alignment nan linear")
     document = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert document["pairings"][0]["linear"] is None
     assert document["pairings"][0]["trials"][0]["width"] == 4

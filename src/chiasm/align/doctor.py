@@ -74,7 +74,8 @@ class Pairing:
         named = " with ".join(f"{c}={e}" for c, e in self.named.items())
         best, (low, high) = self.best, self.interval
         return (
-            f"{named}: CKA {self.linear:z.2f} linear, {self.rbf:z.2f} RBF; R@1 {100 * best.recall_1:.1f}, "
+            f"{named}: kernel alignment {self.linear:z.2f} linear, {self.rbf:z.2f} RBF; mean reciprocal rank "
+            f"{best.reciprocal_rank:.3f}, R@1 {100 * best.recall_1:.1f}, "
             f"R@10 {100 * best.recall_10:.1f} ({100 * low:.1f}–{100 * high:.1f}) "
             f"of {self.held:,} held-out rows at ridge {best.ridge:g}, width {best.width}"
         )
@@ -88,6 +89,9 @@ class Diagnosis:
     width: int
     ridge: float
     pairings: tuple[Pairing, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
         """The recommendation, then one line a pairing."""

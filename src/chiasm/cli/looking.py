@@ -37,3 +37,5 @@ def diagnose(
         return
     for text in found.lines():
         show.line(text)
+    chosen = " ".join(f"--encoder {column}={name}" for column, name in found.encoders.items())
+    show.line(f"chiasm fit {data} -o MODEL {chosen} --dim {found.width}  (fit chooses the ridge itself)")
