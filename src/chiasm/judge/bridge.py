@@ -37,7 +37,7 @@ from chiasm import metrics
 from chiasm.encode.features import Features
 from chiasm.errors import ShapeError
 from chiasm.index import Gallery
-from chiasm.judge.estimate import Estimate
+from chiasm.judge.estimate import Estimate, from_null, percent
 from chiasm.judge.relevance import relevance
 from chiasm.numerics import unit_rows
 
@@ -77,11 +77,8 @@ class Bridge:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Bridge:
         """The bridge of a report's JSON document, in which null is NaN."""
-        measured = {
-            name: Estimate(**{k: _float(v) for k, v in document[name].items()})
-            for name in ("precision", "recall")
-        }
-        return cls(**{**document, **measured, "chance": _float(document["chance"])})
+        measured = {name: Estimate.from_json(document[name]) for name in ("precision", "recall")}
+        return cls(**{**document, **measured, "chance": from_null(document["chance"])})
 
     @property
     def verdict(self) -> str:
@@ -193,9 +190,9 @@ def bridge(
         len(precision) - scored,
         len(known),
         first,
-        _estimate(precision, query.row, seed),
+        Estimate.of(precision, query.row, seed),
         metrics.mean(chance),
-        _estimate(found, made.row, seed),
+        Estimate.of(found, made.row, seed),
     )
 
 
@@ -210,10 +207,6 @@ def _made(query: Features, answer: Features, via: Features, seed: int) -> Featur
     errors = asked[known] - slope * texts[known]
     drawn = np.random.default_rng(seed).integers(max(len(known), 1), size=len(rows))
     return Features(unit_rows(slope * texts[rows] + errors[drawn]), rows, np.zeros_like(rows), via.n)
-
-
-def _estimate(values: metrics.Values, groups: NDArray[np.int64], seed: int) -> Estimate:
-    return Estimate(metrics.mean(values), *metrics.bootstrap_interval(values, groups=groups, seed=seed))
 
 
 def _measured(
@@ -254,22 +247,14 @@ def render(bridges: Sequence[Bridge]) -> Table:
         table.add_column(head, justify="right")
     for one in bridges:
         name = Text(f"{one.query} → {one.answer}", "bold")
-        measured = (*_printed(one.precision), _percent(one.chance), *_printed(one.recall))
+        measured = (*_printed(one.precision), percent(one.chance), *_printed(one.recall))
         table.add_row(name, Text(one.via), *measured, f"{one.queries:,}")
     return table
 
 
 def _printed(one: Estimate) -> tuple[str, str]:
-    return _percent(one.value), f"{_percent(one.low)}–{_percent(one.high)}"
+    return percent(one.value), f"{percent(one.low)}–{percent(one.high)}"
 
 
 def _named(bridges: Sequence[Bridge]) -> str:
     return " or ".join(sorted({one.via for one in bridges}))
-
-
-def _percent(share: float) -> str:
-    return "–" if math.isnan(share) else f"{100 * share:.1f}"
-
-
-def _float(value: Any) -> float:
-    return math.nan if value is None else float(value)

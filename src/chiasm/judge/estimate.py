@@ -1,8 +1,14 @@
-"""A measured value with what it could as well have been."""
+"""A measured value with what it could as well have been, made, printed and read back."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from chiasm import metrics
 
 FEW = 30
 """With fewer rows or queries than this an interval is called rough."""
@@ -15,3 +21,23 @@ class Estimate:
     value: float
     low: float
     high: float
+
+    @classmethod
+    def of(cls, values: metrics.Values, groups: NDArray[Any], seed: int) -> Estimate:
+        """The mean of values (q,) that are not NaN; those of one group are drawn together."""
+        return cls(metrics.mean(values), *metrics.bootstrap_interval(values, groups=groups, seed=seed))
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Estimate:
+        """Of a JSON document, in which null is NaN."""
+        return cls(**{name: from_null(value) for name, value in document.items()})
+
+
+def from_null(value: Any) -> float:
+    """A number of a JSON document, in which null is NaN."""
+    return math.nan if value is None else float(value)
+
+
+def percent(share: float) -> str:
+    """A share in print, without its sign."""
+    return "–" if math.isnan(share) else f"{100 * share:.1f}"

@@ -15,7 +15,7 @@ from chiasm.encode.features import Features
 from chiasm.errors import DataError, ShapeError
 from chiasm.index import Gallery
 from chiasm.judge.bridge import Bridge
-from chiasm.judge.estimate import FEW, Estimate
+from chiasm.judge.estimate import FEW, Estimate, from_null, percent
 from chiasm.judge.outcome import Outcome
 from chiasm.judge.relevance import Relevance, relevance
 from chiasm.judge.stress import Stress
@@ -131,7 +131,7 @@ def direction(
         )
         ranks = metrics.rank_tiles(tiles, relevant).first
         baseline = {k: metrics.recall_at(ranks, k) for k in KS}
-        gain = {k: _estimate(hits[k] - metrics.hits_at(ranks, k), query.row, seed) for k in KS}
+        gain = {k: Estimate.of(hits[k] - metrics.hits_at(ranks, k), query.row, seed) for k in KS}
     scored = int((ranking.positives > 0).sum())
     return Direction(
         query=query_column,
@@ -139,9 +139,9 @@ def direction(
         queries=scored,
         left_out=len(query.row) - scored,
         gallery=len(gallery),
-        recall={k: _estimate(hits[k], query.row, seed) for k in KS},
+        recall={k: Estimate.of(hits[k], query.row, seed) for k in KS},
         median_rank=metrics.median_rank(ranking.first),
-        mean_ap=_estimate(ranking.precision, query.row, seed),
+        mean_ap=Estimate.of(ranking.precision, query.row, seed),
         chance={k: metrics.chance_recall(ranking.positives, len(gallery), k) for k in KS},
         baseline=baseline,
         gain=gain,
@@ -167,17 +167,13 @@ def render(report: Report) -> Table:
         measured = [*(one.recall[k] for k in KS), one.mean_ap]
         rank = f"{_number(one.median_rank)} of {one.gallery:,}"
         name = Text(f"{one.query} → {one.answer}", "bold")
-        table.add_row(name, *(_percent(e.value) for e in measured), rank)
-        table.add_row("  interval", *(f"{_percent(e.low)}–{_percent(e.high)}" for e in measured))
+        table.add_row(name, *(percent(e.value) for e in measured), rank)
+        table.add_row("  interval", *(f"{percent(e.low)}–{percent(e.high)}" for e in measured))
         for label, values in (("  chance", one.chance), ("  baseline", one.baseline)):
             if values is not None:
-                table.add_row(label, *(_percent(values[k]) for k in KS))
+                table.add_row(label, *(percent(values[k]) for k in KS))
         table.add_section()
     return table
-
-
-def _estimate(values: metrics.Values, groups: NDArray[np.int64], seed: int) -> Estimate:
-    return Estimate(metrics.mean(values), *metrics.bootstrap_interval(values, groups=groups, seed=seed))
 
 
 def _verdicts(directions: Iterable[Direction]) -> list[str]:
@@ -229,8 +225,8 @@ def _direction_of(document: Mapping[str, Any]) -> Direction:
     """A direction from its JSON: keys are numbers again, null is NaN."""
     one = dict(document)
     one["recall"] = _estimates_of(one["recall"])
-    one["mean_ap"] = Estimate(**{name: _float(value) for name, value in one["mean_ap"].items()})
-    one["median_rank"] = _float(one["median_rank"])
+    one["mean_ap"] = Estimate.from_json(one["mean_ap"])
+    one["median_rank"] = from_null(one["median_rank"])
     one["chance"] = _floats_of(one["chance"])
     one["baseline"] = None if one["baseline"] is None else _floats_of(one["baseline"])
     one["gain"] = None if one["gain"] is None else _estimates_of(one["gain"])
@@ -238,19 +234,11 @@ def _direction_of(document: Mapping[str, Any]) -> Direction:
 
 
 def _estimates_of(document: Mapping[str, Any]) -> dict[int, Estimate]:
-    return {int(k): Estimate(**{name: _float(v) for name, v in e.items()}) for k, e in document.items()}
+    return {int(k): Estimate.from_json(e) for k, e in document.items()}
 
 
 def _floats_of(document: Mapping[str, Any]) -> dict[int, float]:
-    return {int(k): _float(value) for k, value in document.items()}
-
-
-def _float(value: Any) -> float:
-    return math.nan if value is None else float(value)
-
-
-def _percent(share: float) -> str:
-    return "–" if math.isnan(share) else f"{100 * share:.1f}"
+    return {int(k): from_null(value) for k, value in document.items()}
 
 
 def _number(value: float) -> str:
