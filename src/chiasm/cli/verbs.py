@@ -79,7 +79,8 @@ def inspect(
         show.document({**found.to_json(), "audit": None if audited is None else audited.to_json()})
         return
     show.inspection(found)
-    for text in [] if audited is None else audited.lines():
+    names = dict(zip(rows.numbers.tolist(), rows.ids, strict=True))
+    for text in [] if audited is None else audited.lines(names=names):
         show.line(text)
 
 
@@ -105,7 +106,11 @@ def fit(
     ] = [],  # noqa: B006
     align: Annotated[
         str,
-        typer.Option(metavar="NAME", help="auto tries what costs more and says what pays; or one by name."),
+        typer.Option(
+            metavar="NAME",
+            help="auto tries what costs more and says what pays; or anchors, csa, cca, ridge, procrustes, "
+            "semantic, kernel, dictionary, transport, learned, blend, adversarial.",
+        ),
     ] = "cca",
     fuse: Annotated[
         str,

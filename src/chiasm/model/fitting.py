@@ -66,7 +66,7 @@ def fit_space(
     target : the column whose equal values make rows right answers to each other, if any.
     """
     notes: list[str] = []
-    named = _named(align, dim)
+    named = named_aligner(align, dim)
     present = {c: np.isin(np.arange(len(rows)), d.row) for c, d in described.items()}
     parts = hold_out(rows, present, by, seed)
     features = _encode(described, chosen, parts, notes)
@@ -162,7 +162,7 @@ def _linked(features: dict[str, Features], parts: Parts, notes: list[str]) -> di
     return {c: f for c, f in features.items() if c not in alone}
 
 
-def _named(align: str | Aligner, dim: int) -> list[tuple[str, Aligner]]:
+def named_aligner(align: str | Aligner, dim: int) -> list[tuple[str, Aligner]]:
     """The aligner that is named; nothing where one is to be chosen."""
     if isinstance(align, str) and align == AUTO:
         return []

@@ -23,7 +23,7 @@ from chiasm.heads.task import KINDS
 from chiasm.judge.scoreboard import Report
 from chiasm.model import folder
 from chiasm.model.auditing import remarks_on_fit
-from chiasm.model.fitting import Fitted, choose_encoders, fit_space
+from chiasm.model.fitting import Fitted, choose_encoders, fit_space, named_aligner
 from chiasm.model.inputs import TABLE, Encoders, Inputs, Progress, choose_inputs, named
 from chiasm.model.judging import Baselines
 from chiasm.model.learning import Learned, candidates, learn
@@ -97,6 +97,7 @@ def fit(
     predicted = [] if fuse == "none" else targets
     inputs = Inputs(joining, {})
     candidates(fuse, 2)
+    named_aligner(align, dim)
     if predicted:
         inputs = choose_inputs(rows, encoders or {}, targets, groups, (by, time))
     with opened(cache) as kept:
