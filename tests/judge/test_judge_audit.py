@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from chiasm.encode.features import Features
 from chiasm.errors import DataError, ShapeError, UsageError
+from chiasm.judge import copies
 from chiasm.judge.audit import Audit, audit
 from chiasm.judge.copies import duplicates, leaks
 from chiasm.judge.giveaway import giveaways
 from chiasm.judge.pairing import EVIDENCE, pairing
-from chiasm.judge.strangers import count
+from chiasm.judge.strangers import count, told
 
 Table = dict[str, np.ndarray]
 
@@ -137,7 +138,10 @@ def test_rows_that_share_their_content_are_no_strangers() -> None:
     rows = np.arange(200)
     keyed = Features(right, rows, np.zeros(200, np.int64), 200, (), classes.astype(np.int64))
     assert pairing({"left": left, "right": keyed}, ridge=1e-3).told
-    assert not pairing({"left": left, "right": right}, ridge=1e-3).told
+    # of arrays equal values are equal content; hardly equal ones are not
+    assert pairing({"left": left, "right": right}, ridge=1e-3).told
+    near = right + 1e-3 * rng.standard_normal(right.shape).astype(np.float32)
+    assert not pairing({"left": left, "right": near}, ridge=1e-3).told
 
 
 def test_bad_input_is_named() -> None:
@@ -188,7 +192,10 @@ def test_equal_content_is_an_exact_duplicate_and_items_of_one_row_are_none() -> 
     (found,), share = duplicates("x", Features(values, row, np.zeros(6, np.int64), 4, (), key), alike=1.0)
     assert (found.rows, found.exact, found.similarity) == ((1, 3), True, 1.0)
     assert share == 0.5
-    assert str(found) == "column 'x': rows 1, 3 hold the same"
+    assert not found.whole
+    assert str(found) == "column 'x': rows 1, 3 share an item"
+    (leak,) = leaks([found], ["train", "train", None, "test"])
+    assert str(leak) == "column 'x': an item the same in several parts (train: 1; test: 3)"
     assert duplicates("x", np.full((3, 2), np.nan)) == ((), 0.0)
 
 
@@ -247,7 +254,17 @@ def test_the_audit_brings_all_together_and_calls_rows_by_their_numbers() -> None
     assert document["paired"][0]["columns"] == ["left", "right"]
     told = found.lines(most=2)
     assert "look mispaired (95 % interval" in told[0]
-    assert any("more mispaired rows" in line for line in told)
+    assert sum("more mispaired rows (all with --json)" in line for line in told) == 1
+    assert "column 'left': the same in several parts (train: 1000; test: 1001)" in told
+    assert not any("1000, 1001 hold" in line for line in told)
+    first = found.mispaired[0]
+    assert f"row {first.row}: 'left' and 'right' are mispaired with probability " in told[1]
+    assert f"(log odds of a pair against strangers {first.score:.1f})" in told[1]
+    by_name = found.lines(names={int(number): f"bird {number}" for number in numbers})
+    assert by_name[1].startswith(f"row bird {first.row}: ")
+    assert any("(train: bird 1000; test: bird 1001)" in line for line in by_name)
+    with pytest.raises(UsageError, match="whole numbers"):
+        audit(table, numbers=[f"b{i}" for i in range(400)])
 
 
 def test_columns_of_few_values_and_few_rows_are_noted() -> None:
@@ -255,14 +272,81 @@ def test_columns_of_few_values_and_few_rows_are_noted() -> None:
     assert found.duplicates == ()
     assert any("of its rows" in line for line in found.lines())
     assert any("30 rows have both, 40 are needed" in line for line in found.lines())
+    one = np.full((30, 2), np.nan)
+    one[3] = 1
+    assert any("1 row has both" in line for line in audit({"x": one, "y": np.eye(30)}).lines())
+    none = audit({"x": np.full((30, 2), np.nan), "y": np.eye(30)}).lines()
+    assert "column 'x' holds nothing" in none
+    assert not any("have both" in line for line in none)
     assert audit({}) == Audit(0)
+
+
+def test_a_part_that_copies_another_leaks_in_every_row() -> None:
+    table = {c: np.tile(v, (2, 1)) for c, v in made(80).items()}
+    found = audit(table, parts=["train"] * 80 + ["test"] * 80)
+    assert {row for leak in found.leaks for row in leak.parts["test"]} == set(range(80, 160))
+    assert "columns 'left', 'right': the same in several parts (train: 0; test: 80)" in found.lines()
+    assert found.lines().count("70 more leaks (all with --json)") == 1
+
+
+def test_classes_do_not_leak() -> None:
+    classes = np.random.default_rng(0).integers(3, size=60)
+    assert audit({"x": np.eye(3)[classes]}, parts=["train", "test"] * 30).leaks == ()
+
+
+@pytest.mark.parametrize("kind", ["constant", "equal", "twice"])
+def test_rows_that_do_not_differ_tell_nothing(kind: str) -> None:
+    """Noise written twice is learned by heart, if the copy of a row may teach what it is judged by."""
+    rng = np.random.default_rng(0)
+    table = {
+        "constant": lambda: np.ones((80, 6)),
+        "equal": lambda: np.tile(rng.standard_normal(6), (80, 1)),
+        "twice": lambda: np.repeat(rng.standard_normal((40, 60)), 2, axis=0),
+    }
+    found = audit({c: table[kind]() for c in "ab"})
+    assert found.mispaired == ()
+    assert not any(one.told for one in found.paired)
+    assert any("tell too little of each other" in line for line in found.lines())
+
+
+def test_evidence_that_is_the_same_for_strangers_tells_nothing() -> None:
+    assert not told(np.zeros(80), np.zeros(240), 0.0)
+    assert told(np.ones(80), np.zeros(240), 0.0)
+
+
+def test_nobody_suspected_is_none() -> None:
+    assert "none of 400 rows look mispaired" in audit(made()).lines()[0]
+
+
+def test_other_content_with_the_same_vector_is_not_exact() -> None:
+    values = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
+    values[1] = values[0]
+    rows, key = np.arange(5), np.arange(5)
+    (found,), _ = duplicates("x", Features(values, rows, np.zeros(5, np.int64), 5, (), key))
+    assert (found.rows, found.exact, found.whole) == ((0, 1), False, True)
+    assert str(found) == "column 'x': rows 0, 1 hold nearly the same (cosine 1.000)"
+
+
+@pytest.mark.parametrize("n", [30, 200])
+def test_wide_columns_are_compared_by_the_products_of_their_rows(
+    n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four thousand features of a few rows: no matrix of features by features is taken apart."""
+    seen = []
+    whole = copies.leading_eigen
+    monkeypatch.setattr(copies, "leading_eigen", lambda m, k: [seen.append(len(m)), whole(m, k)][1])
+    values = np.random.default_rng(0).standard_normal((n, 4_000)).astype(np.float32)
+    values[7] = values[3] + 0.01 * values[5]
+    (found,), _ = duplicates("x", values)
+    assert found.rows == (3, 7)
+    assert max(seen, default=0) <= n
 
 
 def test_columns_that_always_hold_the_same_are_noted() -> None:
     rows, key = np.arange(60), np.zeros(60, np.int64)
     same = Features(np.ones((60, 3), np.float32), rows, key, 60, (), key)
     found = audit({"same": same, "x": np.random.default_rng(0).standard_normal((60, 4))})
-    assert any("hardly two rows differ in both" in line for line in found.lines())
+    assert any("too little of each other: hardly two rows differ in both" in line for line in found.lines())
     assert found.paired == ()
 
 

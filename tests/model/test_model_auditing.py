@@ -10,7 +10,7 @@ import pytest
 
 import chiasm
 from chiasm.encode.features import Features
-from chiasm.errors import UsageError
+from chiasm.errors import DataError, UsageError
 from chiasm.judge.audit import Audit
 from chiasm.model.auditing import remarks_on_fit
 from chiasm.model.parts import Parts
@@ -69,6 +69,12 @@ def test_what_stands_in_several_parts_is_a_leak(model: chiasm.Model) -> None:
         model.audit(rows, by="splits")
 
 
+def test_rows_without_any_of_the_columns_are_named_so(model: chiasm.Model) -> None:
+    with pytest.raises(DataError, match=r"no row holds anything in 'left', 'right'.*by these names"):
+        model.audit([{"kind": "warm"}, {"kind": "cold"}])
+    assert "column 'right' holds nothing" in model.audit([{"left": row["left"]} for row in table(60)]).lines()
+
+
 def test_an_audit_survives_saving_and_changes_nothing(model: chiasm.Model, tmp_path: Any) -> None:
     again = chiasm.load(model.save(tmp_path / "m"))
     assert again.audit() == model.audit() == model.audit()
@@ -87,6 +93,9 @@ def test_a_fit_is_told_of_what_strikes() -> None:
     leaking = {**features, "left": replace(features["left"], values=values)}
     told = remarks_on_fit(leaking, parts, 1e-3, 0)
     assert told[-1].startswith("7 of 50 held-out rows looked at have a near-duplicate")
+    twice = {c: f.with_values(np.tile(f.values[:200], (2, 1))) for c, f in features.items()}
+    halves = Parts(np.arange(150), np.arange(150, 200), np.arange(200, 400))
+    assert "200 of 200 held-out rows" in remarks_on_fit(twice, halves, 1e-3, 0)[-1]
     clean = table(n=400)
     whole = {c: Features.of(np.array([row[c] for row in clean], np.float32)) for c in ("left", "right")}
     assert remarks_on_fit(whole, parts, 1e-3, 0) == []

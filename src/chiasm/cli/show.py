@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -80,8 +80,12 @@ def schema(rows: Rows, *, quiet: bool) -> None:
         printed(table(f"{len(rows):,} rows", ("column", "read as", "because"), rows.schema.table_lines()))
 
 
-def inspection(found: Inspection) -> None:
-    """What is present, absent, broken, zero, bridged and repeated in every column."""
+def inspection(found: Inspection, names: Mapping[int, str], audited: Iterable[str] = ()) -> None:
+    """What is present, absent, broken, zero, bridged and repeated in every column; of audited ones the audit
+    says what is repeated.
+
+    names : {row: what it is called}.
+    """
     head = ("column", "read as", "because", "present", "absent", "broken", "zero", "bridged", "repeated")
     lines = [
         (
@@ -95,8 +99,11 @@ def inspection(found: Inspection) -> None:
     printed(table(f"{found.rows:,} rows", head, lines, right_from=3))
     broken([b for c in found.columns for b in c.broken])
     for c in found.columns:
-        for rows in c.repeated:
-            line(f"column {c.column!r}: rows {', '.join(map(str, rows))} hold the same")
+        shared = "share an item" if c.items > c.present else "hold the same"
+        groups = dict.fromkeys(tuple(dict.fromkeys(rows)) for rows in c.repeated)
+        for rows in groups if c.column not in set(audited) else ():
+            if len(rows) > 1:
+                line(f"column {c.column!r}: rows {', '.join(names[row] for row in rows)} {shared}")
 
 
 def broken(cells: Sequence[Broken]) -> None:

@@ -78,8 +78,8 @@ def inspect(
     if json:
         show.document({**found.to_json(), "audit": None if audited is None else audited.to_json()})
         return
-    show.inspection(found)
     names = dict(zip(rows.numbers.tolist(), rows.ids, strict=True))
+    show.inspection(found, names, () if model is None else model.space.columns)
     for text in [] if audited is None else audited.lines(names=names):
         show.line(text)
 

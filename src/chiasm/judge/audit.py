@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.encode.features import Features, as_features
-from chiasm.errors import DataError, ShapeError
-from chiasm.judge.copies import ALIKE, COMMON, Duplicate, Leak, duplicates, leaks
+from chiasm.errors import DataError, ShapeError, UsageError
+from chiasm.judge.copies import ALIKE, Duplicate, Leak, Name, duplicates, few_values, leaks
 from chiasm.judge.estimate import Estimate
 from chiasm.judge.giveaway import Giveaway, giveaways
 from chiasm.judge.pairing import Mispaired, Pairing, Ridge, pairing
@@ -37,7 +37,7 @@ class Paired:
         both = " and ".join(map(repr, self.columns))
         if not self.told:
             return f"{both} tell too little of each other to see which of {self.rows:,} rows are mispaired"
-        number = f"about {self.count.value:,.0f}" if self.count.value else "no"
+        number = f"about {self.count.value:,.0f}" if self.count.value else "none"
         sure = f"95 % interval {self.count.low:,.0f} to {self.count.high:,.0f}"
         return f"{both}: {number} of {self.rows:,} rows look mispaired ({sure})"
 
@@ -58,18 +58,29 @@ class Audit:
     giveaways: tuple[Giveaway, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def lines(self, most: int = NAMED) -> list[str]:
-        """What was found, one line each, at most so many of a kind."""
-        kinds: tuple[tuple[str, Sequence[Any]], ...] = (
-            ("mispaired rows", self.mispaired),
-            ("groups of near-duplicates", self.duplicates),
-            ("leaks", self.leaks),
-            ("columns that give a target away", self.giveaways),
-        )
+    def lines(self, most: int = NAMED, names: Mapping[int, str] | None = None) -> list[str]:
+        """What was found, one line each, at most so many of a kind; what several columns hold is said once,
+        and copies that leak only as leaks.
+
+        names : {row: what it is called}, of others the number.
+        """
+
+        def name(row: int) -> str:
+            return (names or {}).get(row, str(row))
+
+        leaking = {(k.column, tuple(sorted(itertools.chain(*k.parts.values())))) for k in self.leaks}
+        copies = [d for d in self.duplicates if (d.column, d.rows) not in leaking]
+        kinds = {
+            "mispaired row:mispaired rows": [m.said(name) for m in self.mispaired],
+            "group of near-duplicates:groups of near-duplicates": _by_column(copies, name),
+            "leak:leaks": _by_column(self.leaks, name),
+            "column that gives a target away:columns that give a target away": list(map(str, self.giveaways)),
+        }
         told = list(map(str, self.paired))
-        for name, found in kinds:
-            told += [*map(str, found[:most])]
-            told += [f"{len(found) - most:,} more {name}"] if len(found) > most else []
+        for kind, found in kinds.items():
+            rest = len(found) - most
+            told += found[:most]
+            told += [f"{rest:,} more {kind.split(':')[rest > 1]} (all with --json)"] if rest > 0 else []
         return [*told, *self.notes]
 
     def to_json(self) -> dict[str, Any]:
@@ -98,7 +109,9 @@ def audit(
     """
     features = {str(c): as_features(cells) for c, cells in X.items()}
     n = _rows(features, parts, values, targets, numbers)
-    notes: list[str] = []
+    called = None if numbers is None else _whole(numbers)
+    notes = [f"column {c!r} holds nothing" for c, f in features.items() if n and not len(f.row)]
+    features = {c: f for c, f in features.items() if len(f.row)}
     pairs = list(_pairings(features, ridge, rounds, seed, notes))
     copies = [one for c, f in features.items() for one in _copies(c, f, alike, notes)]
     spread = leaks(copies, parts) if parts is not None else ()
@@ -113,7 +126,7 @@ def audit(
         tuple(Paired(p.columns, len(p.rows), p.count, p.told) for p in pairs),
         tuple(mispaired), tuple(copies), spread, tuple(away), tuple(notes),
     )  # fmt: skip
-    return found if numbers is None else _called(found, np.asarray(numbers))
+    return found if called is None else _called(found, called)
 
 
 def _rows(features: Mapping[str, Features], *others: Any) -> int:
@@ -140,10 +153,30 @@ def _pairings(
 
 def _copies(column: str, f: Features, alike: float, notes: list[str]) -> tuple[Duplicate, ...]:
     found, share = duplicates(column, f, alike)
-    if share <= COMMON:
+    if not few_values(found, share):
         return found
     notes.append(f"column {column!r}: {share:.0%} of its rows are like another, so copies are no news there")
     return ()
+
+
+def _whole(numbers: Any) -> NDArray[np.int64]:
+    found = np.asarray(numbers)
+    if len(found) and not np.issubdtype(found.dtype, np.integer):
+        raise UsageError(
+            f"rows are called by whole numbers, got {found.dtype}", where="numbers",
+            hint="Give texts to Audit.lines as names={number: text}.",
+        )  # fmt: skip
+    return found.astype(np.int64)
+
+
+def _by_column(found: Sequence[Duplicate | Leak], name: Name) -> list[str]:
+    """One line for what the same rows hold in several columns."""
+    columns: dict[str, list[str]] = {}
+    for one in found:
+        columns.setdefault(one.said(name), []).append(repr(one.column))
+    return [
+        f"column{'s' if len(some) > 1 else ''} {', '.join(some)}: {said}" for said, some in columns.items()
+    ]
 
 
 def _called(found: Audit, numbers: NDArray[Any]) -> Audit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +22,13 @@ Ints = NDArray[np.int64]
 ALIKE = 0.99
 """A photo compressed again or at 60 % of its size is as near to itself (9 of 10, by the built-in encoder), a
 cropped one is not; strangers among synthetic sounds and digits reach 0.98."""
-SAME = 1 - 1e-5
-"""The cosine from which two items are taken for one."""
 AXES = 64
 """Leading directions in which near neighbours are looked for first."""
-COMMON = 0.5
-"""Where more rows than this are like another, the column holds few values, and copies are no news."""
+COMMON, FEW = 0.5, 5
+"""Where more rows than `COMMON` are like another, and most of those in groups of more than `FEW` rows, the
+column holds few values, and copies are no news."""
+Name = Callable[[int], str]
+"""What a row is called."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,26 @@ class Duplicate:
     """Rows of which a column holds the same, or nearly.
 
     rows : of the group, ascending; each is a near-duplicate of another of them.
-    similarity : the least cosine that holds the group together.  exact : whether all hold the same.
+    similarity : the least cosine that holds the group together.
+    exact : whether equal content holds it together;  whole : whether the rows hold nothing else, which cells
+        of several items may.
     """
 
     column: str
     rows: tuple[int, ...]
     similarity: float
     exact: bool
+    whole: bool
 
     def __str__(self) -> str:
-        what = "the same" if self.exact else f"nearly the same (cosine {self.similarity:.3f})"
-        return f"column {self.column!r}: rows {_listed(self.rows)} hold {what}"
+        return f"column {self.column!r}: {self.said()}"
+
+    def said(self, name: Name = str) -> str:
+        """What the rows hold."""
+        rows = f"rows {_listed(self.rows, name)}"
+        if self.exact and not self.whole:
+            return f"{rows} share an item"
+        return f"{rows} hold {_what(self)}"
 
 
 @dataclass(frozen=True)
@@ -53,18 +63,22 @@ class Leak:
     """Rows of several parts of which a column holds the same, or nearly: what is learned of one part is known
     of the other.
 
-    parts : {part: its rows of the group}.
+    parts : {part: its rows of the group};  the others as in `Duplicate`.
     """
 
     column: str
     parts: dict[str, tuple[int, ...]]
     similarity: float
     exact: bool
+    whole: bool
 
     def __str__(self) -> str:
-        what = "the same" if self.exact else f"nearly the same (cosine {self.similarity:.3f})"
-        sides = "; ".join(f"{part}: {_listed(rows)}" for part, rows in self.parts.items())
-        return f"column {self.column!r}: {what} in several parts ({sides})"
+        return f"column {self.column!r}: {self.said()}"
+
+    def said(self, name: Name = str) -> str:
+        """What lies where."""
+        sides = "; ".join(f"{part}: {_listed(rows, name)}" for part, rows in self.parts.items())
+        return f"{_what(self)} in several parts ({sides})"
 
 
 def duplicates(
@@ -83,25 +97,29 @@ def duplicates(
     f = as_features(cells)
     if not len(f.row):
         return (), 0.0
-    content, first = _contents(f)
+    content, first = _items(f)
     left, right, cosines = _pairs(f.values[first], alike)
     # rows and contents are the nodes of one graph: a row holds contents, and contents are near contents
     ends = np.r_[f.row, f.n + left], np.r_[f.n + content, f.n + right]
     size = f.n + len(first)
-    graph = sparse.coo_array((np.ones(len(ends[0])), ends), shape=(size, size))
-    _, group = sparse.csgraph.connected_components(graph, directed=False)
+    group = _components(ends, size)
+    equal = _components((f.row, f.n + content), size)
+    alone = _components((left, right), len(first))[content]  # of items, whatever rows they stand in
     least = np.ones(size)
     np.minimum.at(least, group[f.n + left], cosines)
     rows = np.flatnonzero(f.present)
     rows = rows[np.argsort(group[rows], kind="stable")]
     groups = np.split(rows, np.flatnonzero(np.diff(group[rows])) + 1)
-    found = [
-        Duplicate(
-            column, tuple(map(int, some)), float(least[group[some[0]]]), bool(least[group[some[0]]] >= SAME)
-        )
-        for some in groups
-        if len(some) > 1
-    ]
+    held = np.unique(np.c_[f.row, alone], axis=0)
+    starts = np.searchsorted(held[:, 0], np.arange(f.n + 1))
+
+    def duplicate(some: Ints) -> Duplicate:
+        exact = len(set(equal[some])) == 1
+        whole = len({tuple(held[starts[row] : starts[row + 1], 1]) for row in some}) == 1
+        nearest = 1.0 if exact else float(least[group[some[0]]])
+        return Duplicate(column, tuple(map(int, some)), nearest, exact, whole)
+
+    found = [duplicate(some) for some in groups if len(some) > 1]
     share = sum(len(one.rows) for one in found) / len(rows)
     return tuple(sorted(found, key=lambda one: (-len(one.rows), one.rows))), share
 
@@ -121,11 +139,41 @@ def leaks(found: Sequence[Duplicate], parts: Sequence[Any]) -> tuple[Leak, ...]:
                 sides.setdefault(str(parts[row]), []).append(row)
         if len(sides) > 1:
             named = {part: tuple(rows) for part, rows in sides.items()}
-            out.append(Leak(one.column, named, one.similarity, one.exact))
+            out.append(Leak(one.column, named, one.similarity, one.exact, one.whole))
     return tuple(out)
 
 
-def _contents(f: Features) -> tuple[Ints, Ints]:
+def few_values(found: Sequence[Duplicate], share: float) -> bool:
+    """Whether a column's rows are like others because it holds few values, as a class does."""
+    sizes = [len(one.rows) for one in found]
+    return share > COMMON and float(np.median(np.repeat(sizes, sizes))) > FEW
+
+
+def contents(f: Features) -> Ints:
+    """(n,) of rows that are all present: equal where they hold the same first item, or where contents are not
+    known the same values."""
+    if f.key is None:
+        return numbered(value.tobytes() for value in f.means)
+    return f.key[np.searchsorted(f.row, np.arange(f.n))]
+
+
+def numbered(values: Iterable[Hashable]) -> Ints:
+    """(n,) numbers, equal where values are, in the order in which they come."""
+    known: dict[Hashable, int] = {}
+    return np.array([known.setdefault(value, len(known)) for value in values], np.int64)
+
+
+def _what(one: Duplicate | Leak) -> str:
+    same = "the same" if one.exact else f"nearly the same (cosine {one.similarity:.3f})"
+    return same if one.whole else f"an item {same}"
+
+
+def _components(ends: tuple[Ints, Ints], size: int) -> Ints:
+    graph = sparse.coo_array((np.ones(len(ends[0])), ends), shape=(size, size))
+    return np.asarray(sparse.csgraph.connected_components(graph, directed=False)[1])
+
+
+def _items(f: Features) -> tuple[Ints, Ints]:
     """(items,) the content of each item, counted from 0, and (contents,) an item that holds each."""
     key = f.values if f.key is None else f.key
     _, first, content = np.unique(key, axis=0, return_index=True, return_inverse=True)
@@ -135,13 +183,17 @@ def _contents(f: Features) -> tuple[Ints, Ints]:
 def _pairs(values: Floats, alike: float) -> tuple[Ints, Ints, Floats]:
     """(p,), (p,) pairs of rows of values (n, d) that are near each other, and their cosines (p,)."""
     unit = unit_rows(values - values.mean(axis=0))
-    few = unit
-    if unit.shape[1] > 2 * AXES:
-        _, axes = leading_eigen(unit.T @ unit, AXES)
-        few = np.asarray(unit @ axes, np.float32)
+    few = np.asarray(unit @ _axes(unit), np.float32) if min(unit.shape) > 2 * AXES else unit
     found = [_near(unit, few, rows, alike) for rows in blocks(len(few), len(few))]
     left, right, cosines = (np.concatenate(part) for part in zip(*found, strict=True))
     return left, right, cosines
+
+
+def _axes(unit: Floats) -> Floats:
+    """(d, AXES) orthonormal leading directions of (n, d), by the products of its narrower side."""
+    if len(unit) >= unit.shape[1]:
+        return leading_eigen(unit.T @ unit, AXES)[1]
+    return np.asarray(np.linalg.qr(unit.T @ leading_eigen(unit @ unit.T, AXES)[1])[0])
 
 
 def _near(unit: Floats, few: Floats, rows: slice, alike: float) -> tuple[Ints, Ints, Floats]:
@@ -160,6 +212,6 @@ def _near(unit: Floats, few: Floats, rows: slice, alike: float) -> tuple[Ints, I
     return left[near >= alike], right[near >= alike], near[near >= alike]
 
 
-def _listed(rows: Sequence[int], most: int = 6) -> str:
+def _listed(rows: Sequence[int], name: Name, most: int = 6) -> str:
     more = f" and {len(rows) - most:,} more" if len(rows) > most else ""
-    return ", ".join(map(str, rows[:most])) + more
+    return ", ".join(map(name, rows[:most])) + more

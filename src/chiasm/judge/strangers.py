@@ -64,5 +64,6 @@ def count(scores: Floats, null: Floats) -> Estimate:
 def told(scores: Floats, null: Floats, share: float) -> bool:
     """Whether pairs are unlike strangers: few score among the better half of them, mispaired ones aside."""
     low, high = np.quantile(null, [0.5, 0.9])
-    doubtful = ((scores >= low) & (scores < high)).mean() - 0.4 * share
+    # ties with the best strangers are doubtful: evidence that is always the same tells nothing
+    doubtful = ((scores >= low) & (scores <= high)).mean() - 0.4 * share
     return bool(share <= MOST and doubtful <= DOUBTFUL)

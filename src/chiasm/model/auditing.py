@@ -11,6 +11,7 @@ from chiasm.align.tune import sample
 from chiasm.checks import check_known
 from chiasm.encode.cache import Cache, opened
 from chiasm.encode.features import Features
+from chiasm.errors import DataError
 from chiasm.judge.audit import Audit, audit
 from chiasm.judge.pairing import Ridge
 from chiasm.model.parts import Parts
@@ -41,6 +42,12 @@ def audit_rows(
     targets = {*model.predictors, *([model.facts["target"]] if model.facts.get("target") else [])}
     with opened(cache) as kept:
         features = model.space.features(rows, kept, progress)
+    if not any(len(f.row) for f in features.values()):
+        raise DataError(
+            f"no row holds anything in {', '.join(map(repr, features))}",
+            where="audit",
+            hint="These are the columns the model compares: give a table that has them by these names.",
+        )
     return audit(
         features,
         parts=_parts(model, rows, by),
