@@ -28,8 +28,8 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("kind", sorted(plugins.BUILT_IN))
 def test_every_name_leads_to_a_class_and_back(kind: str) -> None:
-    for name in plugins.BUILT_IN[kind]:
-        cls = plugins.get(kind, name)
+    for name in (*plugins.BUILT_IN[kind], *plugins.MADE.get(kind, ())):
+        cls = plugins.get(kind, name, kept=True)
         assert plugins.name_of(kind, cls.__new__(cls)) == name
     assert plugins.names(kind) == sorted(plugins.BUILT_IN[kind])
 
@@ -66,6 +66,9 @@ def test_an_encoder_and_a_function_are_taken_as_they_are() -> None:
     ("named", "says"),
     [
         ("lexicall", "no encoder called 'lexicall'. Did you mean 'lexical'"),
+        ("", "no encoder is named for a column of text"),
+        (" ", "no encoder is named"),
+        ("Lexical", "Did you mean 'lexical'"),
         ("model.onnx", "model.onnx: an ONNX file does not say how its input is made"),
         ("onnx", "encoder 'onnx' needs"),
         ("text-model", "encoder 'text-model' needs"),
@@ -86,8 +89,19 @@ def test_a_folder_or_a_name_on_the_hub_is_a_model(tmp_path: Path, monkeypatch: p
 
 
 def test_an_unknown_component_of_any_kind_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"no align component called 'cc'\. Did you mean 'cca'"):
+    with pytest.raises(UsageError, match=r"no aligner called 'cc'\. Did you mean 'cca'"):
         plugins.get("align", "cc")
+    with pytest.raises(UsageError, match=r"no aligner called 'CCA'\. Did you mean 'cca'"):
+        plugins.get("align", "CCA")
+    with pytest.raises(UsageError, match=r"no aligner called 'aut'\. Did you mean 'auto'"):
+        plugins.get("align", "aut")
+
+
+def test_what_only_a_verb_makes_is_not_chosen() -> None:
+    assert "swapped" not in plugins.names("align")
+    with pytest.raises(UsageError, match=r"no aligner called 'swapped'"):
+        plugins.get("align", "swapped")
+    assert plugins.get("align", "swapped", kept=True).__name__ == "Swapped"
 
 
 def test_an_encoder_of_ones_own_keeps_the_oath() -> None:

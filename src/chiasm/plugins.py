@@ -38,7 +38,6 @@ BUILT_IN = {
         "ridge": "chiasm.align.linear:Ridge",
         "procrustes": "chiasm.align.linear:Procrustes",
         "semantic": "chiasm.align.semantic:Semantic",
-        "swapped": "chiasm.align.swap:Swapped",
         "anchors": "chiasm.align.anchors:Anchors",
         "csa": "chiasm.align.csa:CSA",
         "kernel": "chiasm.align.kernel:Kernel",
@@ -60,24 +59,34 @@ BUILT_IN = {
         "adversarial": "chiasm.fuse.adversarial:Adversarial",
     },
 }
+MADE = {"align": {"swapped": "chiasm.align.swap:Swapped"}}
+"""What only a verb makes: a model folder may hold it by this name, but nobody chooses it."""
+WORDS = {"encode": "encoder", "align": "aligner", "fuse": "fusion"}
+CHOSEN = {"align": ("auto",), "fuse": ("auto", "none")}
+"""Names that choose no one component, but may stand where one may."""
 
 
 def names(kind: str) -> list[str]:
-    """The names of all components of a kind: 'encode', 'align' or 'fuse'."""
+    """The names of what can be chosen of a kind: 'encode', 'align' or 'fuse'."""
     return sorted({*BUILT_IN[kind], *(point.name for point in entry_points(group=f"chiasm.{kind}"))})
 
 
-def get(kind: str, name: str) -> type[Any]:
-    """The class called `name`; UsageError with a suggestion where there is none."""
-    if name in BUILT_IN[kind]:
-        module, _, attribute = BUILT_IN[kind][name].partition(":")
+def get(kind: str, name: str, *, kept: bool = False) -> type[Any]:
+    """The class called `name`; UsageError with a suggestion where there is none.
+
+    kept : a model folder holds it, which may be what only a verb makes.
+    """
+    known = {**BUILT_IN[kind], **(MADE.get(kind, {}) if kept else {})}
+    if name in known:
+        module, _, attribute = known[name].partition(":")
         found: type[Any] = getattr(importlib.import_module(module), attribute)
         return found
     for point in entry_points(group=f"chiasm.{kind}"):
         if point.name == name:
             loaded: type[Any] = point.load()
             return loaded
-    raise UsageError(f"no {kind} component called {name!r}", hint=did_you_mean(name, names(kind)))
+    hint = did_you_mean(str(name).lower(), [*names(kind), *CHOSEN.get(kind, ())])
+    raise UsageError(f"no {WORDS[kind]} called {name!r}", hint=hint)
 
 
 DEFAULTS = {
@@ -106,6 +115,8 @@ def encoder(named: Any, modality: str) -> Any:
     if not isinstance(named, str | PurePath):
         return named if hasattr(named, "describe") else get("encode", "function")(named, modality)
     text = str(named)
+    if not text.strip():  # which as a path would be the current folder
+        raise UsageError(f"no encoder is named for a column of {modality}", hint="Such as: lexical.")
     if text in names("encode"):
         return _made(text)
     if text.endswith(".json"):
@@ -120,7 +131,7 @@ def encoder(named: Any, modality: str) -> Any:
     if f"{modality}-model" in BUILT_IN["encode"] and (folder.is_dir() or "/" in text):
         return get("encode", f"{modality}-model")(str(folder.absolute()) if folder.is_dir() else text)
     usable = [name for name in names("encode") if not _needed(get("encode", name))]
-    raise UsageError(f"no encoder called {text!r}", hint=did_you_mean(text, usable))
+    raise UsageError(f"no encoder called {text!r}", hint=did_you_mean(text.lower(), usable))
 
 
 def _made(name: str) -> Any:
@@ -167,7 +178,8 @@ def is_named(kind: str, component: Any) -> bool:
 def _known(kind: str) -> dict[str, str]:
     """{"module:class": name}, built in before installed."""
     installed = {point.value: point.name for point in entry_points(group=f"chiasm.{kind}")}
-    return {**installed, **{path: name for name, path in BUILT_IN[kind].items()}}
+    own = {**BUILT_IN[kind], **MADE.get(kind, {})}
+    return {**installed, **{path: name for name, path in own.items()}}
 
 
 def _path(component: Any) -> str:

@@ -22,6 +22,7 @@ from chiasm.numerics import unit_rows
 from chiasm.storage import read_tree, write_tree
 from chiasm.train.adversary import told_apart
 from chiasm.train.pairs import Pair
+from chiasm.train.watch import watching
 
 N, WIDTHS = 80, {"a": 6, "b": 5, "c": 4}
 RNG = np.random.default_rng(0)
@@ -187,3 +188,10 @@ def test_an_item_alone_lies_where_it_lies_among_others(aligner: Adversarial) -> 
 def test_what_cannot_be_learned_says_why() -> None:
     with pytest.raises(UsageError, match="strength must lie between 0"):
         Adversarial(strength=-1).fit(VALUES)
+
+
+def test_a_resumed_training_heeds_the_held_out_rows(tmp_path: Path) -> None:
+    with watching(resume=tmp_path):
+        for part in (slice(0, 20), slice(20, 40)):
+            clone(MADE[0]).fit(VALUES, valid={c: v[part] for c, v in VALUES.items()})
+        assert len(list(tmp_path.iterdir())) == 2

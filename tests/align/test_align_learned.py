@@ -23,6 +23,7 @@ from chiasm.encode.features import Features, as_features
 from chiasm.errors import NotFitted, UsageError
 from chiasm.storage import read_tree, write_tree
 from chiasm.train.pairs import Pair
+from chiasm.train.watch import watching
 
 N, WIDTHS = 80, {"a": 6, "b": 5, "c": 4}
 RNG = np.random.default_rng(0)
@@ -287,3 +288,19 @@ def test_bad_settings_say_what_is_wrong() -> None:
     ):
         with pytest.raises(UsageError, match=message):
             Learned(**wrong).fit(VALUES)
+
+
+def test_a_width_in_a_record_makes_no_room() -> None:
+    """Without a start the space is as wide as what was learned, whatever `dim` a hostile folder says."""
+    for hidden in (0, 8):
+        cold = Learned(**{**SMALL, "start": None, "hidden": hidden}).fit(VALUES)
+        forged = Learned(**{**SMALL, "start": None, "hidden": hidden, "dim": 10**13}).restore(cold.state())
+        np.testing.assert_array_equal(forged.project("a", VALUES["a"]), cold.project("a", VALUES["a"]))
+
+
+def test_a_resumed_training_heeds_the_held_out_rows(tmp_path: Path) -> None:
+    fitted, others = (Learned(**SMALL, settings={"ridge": 0.01, "weight": 1.0}) for _ in range(2))
+    with watching(resume=tmp_path):
+        fitted.fit(VALUES, valid={c: v[:20] for c, v in VALUES.items()})
+        others.fit(VALUES, valid={c: v[20:40] for c, v in VALUES.items()})
+        assert len(list(tmp_path.iterdir())) == 2

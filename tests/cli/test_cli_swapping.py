@@ -30,7 +30,7 @@ def test_a_swapped_model_is_what_python_makes_of_it(model: Path, tmp_path: Path)
     assert [hit.to_json() for hit in hits] == [hit.to_json() for hit in made.search(QUERY, "photo")]
     assert chiasm.load(model).facts.get("swapped") is None
     out = run("swap", tmp_path / "m", "photo=gradients", "--overwrite").out
-    assert "'photo' was given another encoder, Gradients" in out
+    assert "'photo' was given the encoder it had, gradients" in out
     assert chiasm.load(tmp_path / "m").facts["swapped"].keys() == {"photo"}
 
 
@@ -43,6 +43,9 @@ def test_a_swapped_model_is_what_python_makes_of_it(model: Path, tmp_path: Path)
         (["swap", "{model}", "photo=logmel", "-o", "{new}"], 2, ["takes sound"]),
         (["swap", "{model}", "photo", "-o", "{new}"], 2, ["expected COL=VALUE"]),
         (["swap", "nowhere", "photo=gradients", "-o", "{new}"], 1, ["no such model folder"]),
+        (["swap", "{model}", "photo=", "-o", "{new}"], 2, ["no encoder is named"]),
+        (["swap", "{model}", "caption=", "-o", "{new}"], 2, ["no encoder is named"]),
+        (["swap", "{model}", "photo=gradients", "clip=logmel", "-o", "{new}"], 2, ["one column at a time"]),
         (["swap", "{model}"], 2, []),
     ],
 )

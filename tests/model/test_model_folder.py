@@ -16,7 +16,7 @@ from birds import make_birds
 
 import chiasm
 from chiasm import storage
-from chiasm.errors import ChiasmError
+from chiasm.errors import ChiasmError, FolderError, UsageError
 
 QUERY = {"caption": "a yellow bird trills"}
 
@@ -173,6 +173,32 @@ def test_a_hostile_folder_is_refused(path: Path, attack: str) -> None:
         chiasm.load(path)
     assert len(str(caught.value)) < 1000
     assert not (path.parent / "boom").exists()
+
+
+@pytest.mark.parametrize("attack", ["unknown aligner", "state that hides a method", "encoder without state"])
+def test_a_record_that_makes_no_component_is_a_damaged_folder(path: Path, attack: str) -> None:
+    ATTACKS[attack](path)
+    sealed(path)
+    with pytest.raises(FolderError, match=f"{path}: the folder is damaged"):
+        chiasm.load(path)
+
+
+def test_a_record_without_end_is_a_damaged_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def huge(*stages: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("chiasm.model.folder._check_fit", huge)
+    with pytest.raises(FolderError, match="the folder is damaged"):
+        chiasm.load(path)
+
+
+def test_a_wrong_encoder_that_is_given_is_no_damage(tmp_path: Path) -> None:
+    def lengths(cells: list[str]) -> np.ndarray:
+        return np.array([[len(cell), 1.0] for cell in cells])
+
+    made = chiasm.fit(make_birds(tmp_path, n=24), encoders={"caption": lengths}).save(tmp_path / "m")
+    with pytest.raises(UsageError, match="Did you mean 'lexical'"):
+        chiasm.load(made, encoders={"caption": "lexicall"})
 
 
 def test_sealed_again_it_loads(path: Path) -> None:

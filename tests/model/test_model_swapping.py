@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pcsv
+import pyarrow.parquet as pq
 import pytest
 from birds import make_birds
 
@@ -146,11 +149,38 @@ def test_few_rows_are_swapped_without_tuning(tmp_path: Path) -> None:
     assert made.search(CAPTION, "photo", 1)
 
 
+def test_the_note_names_the_encoder_and_says_where_it_is_the_same(tmp_path: Path) -> None:
+    model = chiasm.fit(make_birds(tmp_path, n=24))
+    assert "'photo' was given the encoder it had, gradients;" in model.swap("photo", "gradients").notes[-1]
+    assert "given another encoder, gradients;" in model.swap("photo", Gradients(size=16)).notes[-1]
+    own = model.swap("photo", colours)
+    assert "given another encoder, Function;" in own.notes[-1]
+    assert "given another encoder, Function;" in own.swap("photo", lambda cells: colours(cells)).notes[-1]
+
+
+@pytest.mark.parametrize("column", ["photo", "caption"])
+def test_bytes_that_are_not_kept_are_named(column: str, tmp_path: Path) -> None:
+    rows = pcsv.read_csv(make_birds(tmp_path, n=24))
+    cells = [
+        {"bytes": (tmp_path / path).read_bytes()} if path else None for path in rows["photo"].to_pylist()
+    ]
+    rows = rows.set_column(rows.column_names.index("photo"), "photo", pa.array(cells))
+    pq.write_table(rows, tmp_path / "birds.parquet")
+    model = chiasm.fit(tmp_path / "birds.parquet")
+    thrown = chiasm.load(model.save(tmp_path / "thrown"))
+    with pytest.raises(DataError, match=r"'photo': the model keeps no bytes of it\. Fit with --copy-media\."):
+        thrown.swap(column, colours if column == "photo" else "lexical")
+    kept = chiasm.load(model.save(tmp_path / "kept", copy_media=True))
+    assert kept.swap("photo", colours).search(CAPTION, "photo", 1)
+
+
 def test_wrong_use_is_named(model: Model, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Did you mean 'photo'"):
         model.swap("foto", colours)
     with pytest.raises(UsageError, match="Did you mean 'gradients'"):
         model.swap("photo", "gradient")
+    with pytest.raises(UsageError, match="no encoder is named"):
+        model.swap("caption", "")
     with pytest.raises(UsageError, match="takes sound"):
         model.swap("photo", "logmel")
     gone = chiasm.fit(make_birds(tmp_path, n=60))

@@ -6,14 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 import torch
 
-from chiasm.errors import DataError, FolderError
+from chiasm.encode.features import Features
+from chiasm.errors import DataError, FolderError, UsageError
 from chiasm.train.contrastive import info_nce
 from chiasm.train.loop import Recipe
 from chiasm.train.paired import train_paired
@@ -182,6 +185,80 @@ def test_a_damaged_pass_is_named(tmp_path: Path) -> None:
             run()
 
 
+def changed(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], Any]:
+    def damage(path: Path) -> None:
+        kept = torch.load(path, weights_only=True)
+        change(kept)
+        torch.save(kept, path)
+
+    return damage
+
+
+def zipped(*names: str) -> Callable[[Path], Any]:
+    def damage(path: Path) -> None:
+        with ZipFile(path, "w") as parts:
+            for name in names:
+                parts.writestr(name, "")
+
+    return damage
+
+
+def shrunk(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: values[:1] for name, values in tensors.items()}
+
+
+DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "an empty zip": zipped(),
+    "another zip": zipped("a"),
+    "another dict": lambda path: torch.save({"a": 1}, path),
+    "a list": lambda path: torch.save([1], path),
+    "no callbacks": changed(lambda kept: kept.update(callbacks={})),
+    "empty callbacks": changed(lambda kept: kept["callbacks"].update({k: {} for k in kept["callbacks"]})),
+    "callbacks as text": changed(
+        lambda kept: kept["callbacks"].update(
+            {k: {**v, "parameters": "x"} for k, v in kept["callbacks"].items()}
+        )
+    ),
+    "best parameters of other shapes": changed(
+        lambda kept: [v.update(parameters=shrunk(v["parameters"])) for v in kept["callbacks"].values()]
+    ),
+    "other passes": changed(lambda kept: [v.update(passes=1) for v in kept["callbacks"].values()]),
+    "other shapes": changed(lambda kept: kept.update(state_dict=shrunk(kept["state_dict"]))),
+    "other moments": changed(
+        lambda kept: [
+            m.update(shrunk(m)) for m in kept["optimizer_states"][0]["state"].values() if m.pop("step") > 0
+        ]
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_whole_but_no_pass_is_named(damage: str, tmp_path: Path) -> None:
+    with watching(resume=tmp_path):
+        run(lambda net: 0.5)
+        (kept,) = tmp_path.rglob("*.ckpt")
+        DAMAGES[damage](kept)
+        with pytest.raises(FolderError, match="no pass of a training can be read from it"):
+            run(lambda net: 0.5)
+
+
+def test_other_held_out_rows_are_another_training(tmp_path: Path) -> None:
+    held_out = {"a": Features.of(np.eye(3)), "b": Features.of(np.eye(3))}
+    other = {**held_out, "b": Features.of(np.eye(3)[::-1])}
+    with watching(resume=tmp_path):
+        for count, rows_ in enumerate((None, held_out, other), start=1):
+            for _ in range(2):
+                train_paired(Net(), loss, rows(), RECIPE, lambda net: 0.5, held_out=rows_)
+            assert len(list(tmp_path.rglob("*.ckpt"))) == count
+
+
+@pytest.mark.parametrize("named", ["log", "resume"])
+def test_a_file_is_no_folder_to_watch_in(named: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=f"{named}: .*is a file"), watching(**{named: tmp_path / "file"}):
+        pass
+
+
 # Silence, and what is asked for
 
 
@@ -217,6 +294,22 @@ def test_ctrl_c_is_a_keyboard_interrupt_and_can_be_pressed_again() -> None:
     with pytest.raises(KeyboardInterrupt):
         train_paired(Net(), pressed, rows(), RECIPE)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_sigterm_is_no_success_and_leaves_its_handler(last: bool) -> None:
+    def ended(net: Net, pairs: list[Any]) -> torch.Tensor:
+        steps.append(1)
+        if len(steps) == (RECIPE.epochs * rows().steps if last else 1):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return loss(net, pairs)
+
+    steps: list[int] = []
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as stop:
+        train_paired(Net(), ended, rows(), RECIPE)
+    assert stop.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 TORCHRUN = """

@@ -105,6 +105,7 @@ class Adversarial(Aligner):
             Recipe(self.epochs, self.patience, self.rate, self.decay, self.batch, self.seed),
             None if valid is None else self._score(valid),
             "adversarial",
+            valid,
         )
         self.epochs_ = trained.epochs
         kept = {c: (f"inner.{i}", f"outer.{i}") for i, c in enumerate(net.columns)}

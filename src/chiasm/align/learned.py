@@ -148,7 +148,8 @@ class Learned(Aligner):
         """s(x) (items, k); of a linear one before it takes unit length, when it says less of what it knows
         less."""
         if self.start_ is None:
-            return np.zeros((len(values), self.dim), np.float32)
+            width = self.space_width if hasattr(self, "inner_") else self.dim
+            return np.zeros((len(values), width), np.float32)
         built: tuple[Record, Aligner] | None = self.__dict__.get("_built")
         if built is None or built[0] is not self.start_:
             built = self._built = (self.start_, revive(self.start_))
@@ -172,7 +173,7 @@ class Learned(Aligner):
         recipe = Recipe(self.epochs, self.patience, self.rate, self.decay, batch, self.seed)
         score = None if valid is None else self._score(valid)
         what = f"{self.loss} {self.mixup} {self.structure} {self.drop}"
-        return train_paired(self._net(X), self._objective(), rows, recipe, score, what)
+        return train_paired(self._net(X), self._objective(), rows, recipe, score, what, valid)
 
     def _items(self, column: str, features: Features) -> Any:
         """A column as it is trained on: centred, of variance 1 a number on average, and s(x) beside it."""

@@ -16,7 +16,7 @@ from chiasm.cli.arguments import Json, ModelPath, Overwrite, pairs
 def swap(
     model: ModelPath,
     encoder: Annotated[
-        str,
+        list[str],
         typer.Argument(
             metavar="COL=ENCODER", help="A name, a model folder, a hub name, or an ONNX JSON file."
         ),
@@ -33,13 +33,20 @@ def swap(
     The column is re-aligned in closed form; what predicts targets keeps the encoder it learned with.
     """
     from chiasm.checks import expanded
+    from chiasm.errors import UsageError
     from chiasm.model import load
     from chiasm.storage import check_free
 
+    if len(encoder) > 1:
+        raise UsageError(
+            "one column at a time is given another encoder",
+            where=" ".join(encoder),
+            hint=f"Swap {encoder[0]!r} first, then the next in the model it writes.",
+        )
     place = expanded(model if out is None else out)
     check_free(place, overwrite=overwrite)
     found = load(model)
-    given = pairs([encoder], "COL=ENCODER", found.columns)
+    given = pairs(encoder, "COL=ENCODER", found.columns)
     ((column, name),) = given.items()
     with show.bars() as progress:
         made = found.swap(column, name, progress=progress)

@@ -16,7 +16,7 @@ from chiasm import storage
 from chiasm.align.hubness import Hubness
 from chiasm.align.linear import Ridge
 from chiasm.checks import expanded
-from chiasm.errors import Broken, ChiasmError, FolderError
+from chiasm.errors import Broken, ChiasmError, FolderError, NotFitted, UsageError
 from chiasm.index import Gallery
 from chiasm.judge.scoreboard import Report
 from chiasm.model import records
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from chiasm.model.model import Model
 
 LIBRARIES = ("chiasm", "numpy", "scipy", "scikit-learn", "pyarrow", "faiss-cpu", "Pillow", "soundfile")
+DAMAGED = KeyError, TypeError, ValueError, AttributeError, IndexError, MemoryError
+"""What records that do not fit each other raise when they are made components again."""
+AGAIN = "Fit again, or install the package that a name in it comes from."
 
 
 def save(model: Model, path: Path, *, overwrite: bool, copy_media: bool) -> Path:
@@ -72,9 +75,13 @@ def read_folder(path: Path, encoders: Mapping[str, Any]) -> dict[str, Any]:
             "notes": tuple(map(str, manifest["notes"])),
             "broken": tuple(Broken(**one) for one in manifest["broken"]),
         }
+    except (NotFitted, UsageError) as error:
+        if encoders:  # it may be they that are wrong
+            raise
+        raise FolderError(f"the folder is damaged: {error}", where=str(path), hint=AGAIN) from error
     except ChiasmError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except DAMAGED as error:
         raise FolderError(f"the folder is damaged: {error!r}", where=str(path), hint="Fit again.") from error
 
 

@@ -35,7 +35,7 @@ def learned(made: Any) -> Record:
 def component(kind: str, record: Mapping[str, Any]) -> Any:
     """The component of a record, what it is made of included."""
     params = {k: component(kind, v["component"]) if _nested(v) else v for k, v in record["params"].items()}
-    return plugins.get(kind, record["name"])(**params).restore(record["state"])
+    return plugins.get(kind, record["name"], kept=True)(**params).restore(record["state"])
 
 
 def _nested(value: Any) -> bool:

@@ -23,7 +23,7 @@ from chiasm.encode.cache import Cache
 from chiasm.encode.encoder import Encoder
 from chiasm.encode.engine import describe_column, encode_column
 from chiasm.encode.features import Features
-from chiasm.errors import DataError, UsageError
+from chiasm.errors import Broken, ChiasmError, DataError, UsageError
 from chiasm.index import Gallery
 from chiasm.judge.relevance import relevance
 from chiasm.judge.scoreboard import Report
@@ -32,6 +32,7 @@ from chiasm.model.inputs import named
 from chiasm.model.judging import Baselines, judge, labels_of
 from chiasm.model.query import check_searchable
 from chiasm.model.space import Progress, Space
+from chiasm.rows.rows import EMBEDDED
 
 if TYPE_CHECKING:
     from chiasm.model.model import Model
@@ -179,20 +180,31 @@ def _swapping(
     places = {name: np.flatnonzero(np.isin(rows.numbers, numbers)) for name, numbers in trained.items()}
     described = describe_column(rows, column, encoder, cache=cache, progress=progress)
     learned = described.take(places["fit"])
-    if not len(learned.row):
-        raise DataError(
-            "no cell of a row that was trained on can be encoded",
-            where=f"column {column!r}",
-            hint=f"Such as: {described.broken[0]}." if described.broken else "Were these rows removed?",
-        )
+    _check_there(column, learned.row, described.broken)
     encoder.fit(learned.values)
     whole = all(len(places[name]) == len(trained[name]) for name in PARTS)
     again = whole and not space.aligner.from_rows
     columns = [c for c in space.columns if again or c != column]
     features = {c: encode_column(rows, c, space.encoders[c], cache=cache, progress=progress) for c in columns}
+    for c in columns:
+        _check_there(c, features[c].take(places["fit"]).row, features[c].broken)
     old = features.get(column)
     features = {c: described.features(encoder) if c == column else features[c] for c in space.columns}
     return _Swapping(model, column, {**space.encoders, column: encoder}, features, old, places)
+
+
+def _check_there(column: str, learned: NDArray[np.int64], broken: tuple[Broken, ...]) -> None:
+    """Raise DataError where no cell of the rows that were trained on is left."""
+    if len(learned):
+        return
+    where = f"column {column!r}"
+    if any(cell.source.endswith(EMBEDDED) for cell in broken):
+        raise DataError("the model keeps no bytes of it", where=where, hint="Fit with --copy-media.")
+    raise DataError(
+        "no cell of a row that was trained on can be encoded",
+        where=where,
+        hint=f"Such as: {broken[0]}." if broken else "Were these rows removed?",
+    )
 
 
 def _galleries(model: Model, space: Space, column: str, features: Features) -> dict[str, Gallery]:
@@ -225,13 +237,27 @@ def _reweighed(gallery: Gallery, query: str, hubness: Hubness) -> Gallery:
 
 def _note(model: Model, column: str, encoder: Encoder) -> str:
     """What is to be said of the swap."""
-    said = (
-        f"Column {column!r} was given another encoder, {type(encoder).__name__}; nothing else was refitted."
-    )
+    given = "the encoder it had" if _same(encoder, model.space.encoders[column]) else "another encoder"
+    said = f"Column {column!r} was given {given}, {_called(encoder)}; nothing else was refitted."
     keeping = [t for t, one in model.predictors.items() if column in one.inputs.encoders]
     if keeping:
         said += f" What predicts {', '.join(keeping)} still sees it by the encoder that it learned with."
     return said
+
+
+def _called(encoder: Encoder) -> str:
+    """The name a person would give for it: as a plugin, or else of its function or class."""
+    if records.is_named(encoder):
+        return plugins.name_of("encode", encoder)
+    return str(getattr(encoder, "name", None) or type(encoder).__name__)
+
+
+def _same(encoder: Encoder, old: Encoder) -> bool:
+    """Whether two encoders say the same of a cell; of functions without a name nobody knows."""
+    try:
+        return encoder.cached and old.cached and encoder.identity() == old.identity()
+    except (ChiasmError, OSError):  # the old one's files may be gone: then it is not what was given
+        return False
 
 
 def _check_functions(model: Model, column: str, encoder: Encoder) -> None:

@@ -8,7 +8,6 @@ said by `train.watch`.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import os
@@ -20,14 +19,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile, ZipFile
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.optim.lr_scheduler import LambdaLR
 
-from chiasm.errors import FolderError, need
+from chiasm.errors import need
+from chiasm.train.kept import PASS, HeldOut, checkpoint, name_of
 from chiasm.train.loop import Recipe, State, generator, one_thread, state_of
 from chiasm.train.pairs import Pair, PairedRows
 from chiasm.train.watch import Watch, watch
@@ -37,7 +37,8 @@ Net = Any
 PairedLoss = Callable[[Net, list[Pair]], Tensor]
 Score = Callable[[Net], float]
 
-PASS = "pass.ckpt"
+TERMINATED = 128 + signal.SIGTERM
+"""The exit code of what a SIGTERM ended."""
 WARMUP = 10
 """Steps in which the rate rises; from then on it falls as a cosine, to zero after the last pass."""
 
@@ -52,25 +53,34 @@ class Trained(NamedTuple):
 
 
 def train_paired(
-    net: Net, loss: PairedLoss, rows: PairedRows, recipe: Recipe, score: Score | None = None, what: str = ""
+    net: Net,
+    loss: PairedLoss,
+    rows: PairedRows,
+    recipe: Recipe,
+    score: Score | None = None,
+    what: str = "",
+    held_out: HeldOut | None = None,
 ) -> Trained:
     """Train a torch module in place by AdamW.
 
     loss : of the module and one step's pairs, a scalar.
     score : of the module as it is, the higher the better, before the first pass and after every one: the best
         pass is kept, and training stops `recipe.patience` passes after it. None: the last pass is kept.
-    what : tells apart trainings that differ in the loss alone, when one goes on after a kill.
+    what, held_out : tell apart trainings that differ in the loss, or in the rows that `score` looks at,
+        alone, when one goes on after a kill.
     """
     if not recipe.epochs:
         return Trained(state_of(net), 0)
     asked = watch()
-    folder = None if asked.resume is None else asked.resume / _name(net, rows, recipe, what)
+    folder = None if asked.resume is None else asked.resume / name_of(net, rows, recipe, what, held_out or {})
     best = Best(score, recipe.patience, folder)
     with one_thread(), torch.random.fork_rng(devices=[]), _quiet(), _interruptible():
         trainer = _trainer(recipe, best, asked, rows.steps)
         with redirect_stdout(sys.stderr):  # where Lightning's bar goes
             module = Paired(net, loss, rows, recipe)
-            trainer.fit(module, range(rows.steps), ckpt_path=_checkpoint(folder), weights_only=True)
+            trainer.fit(module, range(rows.steps), ckpt_path=checkpoint(folder, net, best), weights_only=True)
+        if trainer.received_sigterm:  # in the last step, after which Lightning no longer looks
+            raise SIGTERMException
     if score is None:
         return Trained(state_of(net), recipe.epochs)
     net.load_state_dict(best.parameters)
@@ -147,7 +157,7 @@ class Best(Callback):  # type: ignore[misc]
             return
         net = module.net.eval()
         with torch.no_grad():
-            value = self.score(net)
+            value = float(self.score(net))
         net.train()
         module.log("valid", value, prog_bar=True, rank_zero_only=True)
         if value > self.value or not self.parameters:
@@ -193,30 +203,6 @@ def _logger(folder: Path) -> TensorBoardLogger:
     return TensorBoardLogger(folder, name=None)
 
 
-def _name(net: Net, rows: PairedRows, recipe: Recipe, what: str) -> str:
-    """Of a training, equal only for the same start, rows, recipe and aim."""
-    digest = hashlib.blake2b(f"{recipe} {what} {rows.steps}".encode(), digest_size=12)
-    items = [values for column in sorted(rows.items) for values in rows.items[column]]
-    for values in (*net.state_dict().values(), *items, rows.ids):
-        digest.update(values.detach().contiguous().numpy())
-    return digest.hexdigest()
-
-
-def _checkpoint(folder: Path | None) -> Path | None:
-    """The checkpoint to go on from, if there is one, after it was found whole."""
-    if folder is None or not (folder / PASS).is_file():
-        return None
-    try:
-        with ZipFile(folder / PASS) as parts:
-            whole = parts.testzip() is None
-    except BadZipFile:
-        whole = False
-    if not whole:
-        what = "no pass of a training can be read from it"
-        raise FolderError(what, where=str(folder / PASS), hint="Remove it to begin anew.")
-    return folder / PASS
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without Lightning's advice."""
@@ -233,15 +219,19 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C as KeyboardInterrupt: Lightning makes an exit of it and leaves the signal ignored."""
+    """Ctrl-C as KeyboardInterrupt, SIGTERM as an exit with its code: Lightning makes of the one an exit that
+    leaves the signal ignored, of the other an exit that looks like success."""
     main = threading.current_thread() is threading.main_thread()
-    before = signal.getsignal(signal.SIGINT)
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     except SystemExit as stop:
         if isinstance(stop.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from stop
+        if isinstance(stop, SIGTERMException):
+            raise SystemExit(TERMINATED) from stop
         raise
     finally:
-        if main:
-            signal.signal(signal.SIGINT, before)
+        for one, handler in before.items() if main else ():
+            if handler is not None:  # one that Python did not set
+                signal.signal(one, handler)

@@ -8,6 +8,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
+from chiasm.checks import expanded
+from chiasm.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Watch:
@@ -35,12 +38,28 @@ def watch() -> Watch:
 def watching(
     progress: bool = False, log: str | Path | None = None, resume: str | Path | None = None
 ) -> Iterator[Watch]:
-    """What is trained by `train.paired` within is shown, logged and kept as asked; by default silently."""
-    asked = Watch(
-        progress, None if log is None else Path(log), None if resume is None else Path(resume).absolute()
-    )
+    """What is trained by `train.paired` within is shown, logged and kept as asked; by default silently.
+
+    progress : a bar on stderr of each training's passes.
+    log : folder of loss and score, a step and a pass; read it with `tensorboard --logdir FOLDER`.
+    resume : folder of every training's last pass. The same call, made again after a kill, goes on from there
+        and ends where it would have ended. The files stay; delete them once the model is written.
+
+    Raises UsageError where `log` or `resume` is a file.
+    """
+    asked = Watch(progress, _folder(log, "log"), _folder(resume, "resume"))
     token = _WATCH.set(asked)
     try:
         yield asked
     finally:
         _WATCH.reset(token)
+
+
+def _folder(given: str | Path | None, where: str) -> Path | None:
+    """The folder that is asked for, which need not be there."""
+    if given is None:
+        return None
+    path = expanded(Path(given)).absolute()
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{str(given)!r} is a file", where=where, hint="Name a folder, there or not.")
+    return path
