@@ -15,8 +15,8 @@ from chiasm.cli import show
 from chiasm.cli.arguments import version
 from chiasm.errors import ChiasmError, UsageError
 
-VERBS = "chiasm.cli.verbs", "chiasm.cli.predicting", "chiasm.cli.looking", "chiasm.cli.swapping"
-INTERRUPTED = 130  # the exit code typer gives a Ctrl-C
+VERBS = "chiasm.cli.looking", "chiasm.cli.verbs", "chiasm.cli.predicting", "chiasm.cli.swapping"
+INTERRUPTED = 130, 143  # the exit codes of a Ctrl-C and of a training that was told to end
 
 app = typer.Typer(
     name="chiasm",
@@ -50,7 +50,7 @@ def main() -> None:
         show.note(f"chiasm: {error}")
         sys.exit(1)
     except SystemExit as end:
-        if end.code == INTERRUPTED:
+        if end.code in INTERRUPTED:
             show.note("chiasm: interrupted, nothing was written")
         raise
 
