@@ -286,6 +286,14 @@ def test_progress_is_on_stderr_and_losses_in_tensorboard(
 
 
 def test_ctrl_c_is_a_keyboard_interrupt_and_can_be_pressed_again() -> None:
+    own = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+    try:
+        _press_ctrl_c()
+    finally:
+        signal.signal(signal.SIGINT, own)
+
+
+def _press_ctrl_c() -> None:
     def pressed(net: Net, pairs: list[Any]) -> torch.Tensor:
         os.kill(os.getpid(), signal.SIGINT)
         return loss(net, pairs)
