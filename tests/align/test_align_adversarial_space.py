@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from chiasm.align.adversarial import Adversarial
-from chiasm.align.judged import Fooling, mover
 from chiasm.align.kernel import nearness
 from chiasm.align.linear import CCA
+from chiasm.align.nets import Fooling, mover
 from chiasm.encode.features import Features
 from chiasm.errors import NotFitted, UsageError
 from chiasm.numerics import unit_rows

@@ -89,7 +89,7 @@ class Adversarial(Aligner):
     def _train(self, X: Columns, valid: Columns | None) -> None:
         import torch
 
-        from chiasm.align.judged import Fooling, mover
+        from chiasm.align.nets import Fooling, mover
         from chiasm.train.loop import Recipe
         from chiasm.train.paired import train_paired
         from chiasm.train.pairs import Items, PairedRows

@@ -1,4 +1,4 @@
-"""The torch modules of learned heads; imports torch, so it is itself imported only when one is built."""
+"""The torch modules of aligners and their losses; imports torch, so it is imported when one is built."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import torch
 from torch import distributed, nn
 from torch.nn import functional
 
+from chiasm.train.adversary import judge_of, told_apart
 from chiasm.train.contrastive import info_nce, sigmoid_loss
+from chiasm.train.loop import initialise
 from chiasm.train.pairs import Pair
 from chiasm.train.tiled import tiled_info_nce
 
@@ -18,6 +20,7 @@ Tensor = Any
 
 LARGEST = 100.0  # scale, as in CLIP
 NEIGHBOURHOOD = 0.05  # temperature of the softmax over neighbours
+SCALE = 20.0  # what cosines of moved vectors are multiplied by, to begin with
 
 
 class Head(nn.Module):  # type: ignore[misc]
@@ -123,3 +126,57 @@ def unlike(given: Tensor, found: Tensor) -> Tensor:
     middle = torch.logaddexp(before, after) - math.log(2)
     both = [functional.kl_div(middle, p, reduction="batchmean", log_target=True) for p in (before, after)]
     return sum(both) / 2
+
+
+class Mover(nn.Module):  # type: ignore[misc]
+    """x + relu(x A + a) B at unit length, a column its own; and a judge who tells columns apart."""
+
+    def __init__(self, columns: list[str], width: int, hidden: int, strength: float) -> None:
+        super().__init__()
+        self.columns = columns
+        self.inner = nn.ModuleList([nn.Linear(width, hidden) for _ in columns])
+        self.outer = nn.ModuleList([nn.Linear(hidden, width, bias=False) for _ in columns])
+        self.judge = judge_of(width, len(columns))
+        self.scale = nn.Parameter(torch.tensor(0.0))
+        # beside the parameters, so that trainings of different strength are told apart
+        self.register_buffer("strength", torch.tensor(strength))
+
+    def forward(self, column: str, x: Tensor) -> Tensor:
+        """Unit rows (b, k) of one column, moved."""
+        i = self.columns.index(column)
+        return functional.normalize(x + self.outer[i](torch.relu(self.inner[i](x))), dim=1)
+
+
+def mover(columns: list[str], width: int, hidden: int, strength: float, seed: int) -> Mover:
+    """A new one, which moves nothing yet."""
+    net: Mover = initialise(Mover(columns, width, hidden, strength).to("meta"), seed)
+    net.strength.fill_(strength)
+    with torch.no_grad():
+        net.scale.fill_(SCALE).log_()
+        for outer in net.outer:
+            outer.weight.zero_()
+    return net
+
+
+class Fooling:
+    """InfoNCE of a step's pairs, and the cross entropy of the judge over `batch` vectors of every column.
+
+    items : {column: (items, k)} all of them, in pairs or not.
+    """
+
+    def __init__(self, items: Mapping[str, Tensor], batch: int) -> None:
+        self.items, self.batch = items, batch
+
+    def __call__(self, net: Mover, pairs: list[Pair]) -> Tensor:
+        """The sum of both."""
+        near = [
+            tiled_info_nce(net(p.columns[0], p.left), net(p.columns[1], p.right), net.scale.exp(), p.ids)
+            for p in pairs
+        ]
+        vectors = [net(c, self._drawn(c)) for c in net.columns]
+        column = torch.arange(len(vectors)).repeat_interleave(torch.tensor([len(v) for v in vectors]))
+        return torch.stack(near).mean() + told_apart(net.judge, torch.cat(vectors), column, net.strength)
+
+    def _drawn(self, column: str) -> Tensor:
+        values = self.items[column]
+        return values[torch.randint(len(values), (min(self.batch, len(values)),))]
