@@ -12,9 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 
+from chiasm.align.bridge import support
+from chiasm.align.kernel import nearness
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
-from chiasm.align.transport import Planned, Transport, dealt, predicted_covariance, transported, unpaired
+from chiasm.align.transport import (
+    Planned,
+    Transport,
+    bridged,
+    dealt,
+    predicted_covariance,
+    transported,
+    unpaired,
+)
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import DataError, MissingExtra, NotFitted, UsageError
 from chiasm.numerics import unit_rows
@@ -168,6 +178,62 @@ def test_two_columns_never_seen_together_are_planned_through_a_third() -> None:
     masks = {"a": np.arange(N) < 40, "b": np.ones(N, bool), "c": np.arange(N) >= 40}
     aligner = Transport(dim=3).fit(gapped(masks))
     assert {v.shape for v in aligner.transform(VALUES).values()} == {(N, 3)}
+
+
+def test_a_plan_tells_of_two_columns_what_no_bridge_between_them_can() -> None:
+    """a and c share a number that b knows nothing of: only their own covariance has it, and it is planned."""
+    shared, told, other = RNG.standard_normal((3, 4000))
+    whole = {"a": np.c_[shared, told], "b": np.c_[told, other], "c": np.c_[told, shared]}
+    gaps = {c: v.astype(np.float32) for c, v in whole.items()}
+    gaps["a"][2000:], gaps["c"][:2000] = np.nan, np.nan
+    planned = Planned(Moments.of(gaps), {("a", "c"): np.zeros((2, 2))}, {("a", "c"): 0.0})
+
+    def correlations() -> np.ndarray:
+        return CCA(3, ridge=1e-6).fit_moments(planned).correlations_
+
+    # `told` correlates in all three pairs of columns, `shared` in none that the bridge tells of
+    np.testing.assert_allclose(correlations(), [1, 0, 0], atol=0.05)
+    assert not planned.known("a", "c")
+    planned.learn(("a", "c"), Moments.of(whole).covariance("a", "c"))
+    assert planned.known("c", "a")
+    np.testing.assert_allclose(correlations(), [1, 0.5, 0], atol=0.05)  # in one of the two pairs a column has
+
+
+def three(seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Three views of one latent: 8 rows of a and b, 8 of b and c, 300 of a alone, 300 of c; and new rows."""
+    rng = np.random.default_rng(seed)
+    latent = rng.exponential(size=(816, 6)) * rng.choice([-1, 1], 6)
+    shown = {"a": [1, 0, 1, 0], "b": [1, 1, 0, 0], "c": [0, 1, 0, 1]}
+    table, new = {}, {}
+    for c, parts in shown.items():
+        view = latent @ rng.standard_normal((6, WIDTH)) + 0.3 * rng.standard_normal((816, WIDTH))
+        there = np.repeat(parts, [8, 8, 300, 300]).astype(bool)[:, None]
+        table[c], new[c] = np.where(there, view[:616], np.nan).astype(np.float32), view[616:]
+    return table, new
+
+
+def test_unpaired_rows_of_columns_never_seen_together_find_more_than_the_bridge() -> None:
+    found = {"bridge": 0.0, "plan": 0.0}
+    for seed in range(3):
+        table, new = three(seed)
+        for name, aligner in (("bridge", CCA(6, 6e-3, 0.5)), ("plan", Transport(dim=6))):
+            found[name] += nearness({c: aligner.fit(table).transform(new)[c] for c in "ac"})
+    assert found["plan"] > 1.5 * found["bridge"], found
+
+
+def test_what_pairs_predict_of_columns_never_seen_together_is_what_the_bridge_composes() -> None:
+    """Σ_ac = Σ_ab Σ_bb⁻¹ Σ_bc, here from the moments themselves."""
+    told = {"a": VALUES["a"].copy(), "b": VALUES["b"], "c": VALUES["c"].copy()}
+    told["a"][40:], told["c"][:20] = np.nan, np.nan
+    moments = Moments.of(told)
+    apart = moments.only("a", "b", "c")
+    apart.count["a", "c"] = 0
+    through = np.linalg.solve(moments.covariance("b", "b"), moments.covariance("b", "c"))
+    found = bridged(apart, {("a", "c"): np.zeros((6, 4))}, 0.0)
+    np.testing.assert_allclose(found["a", "c"], moments.covariance("a", "b") @ through, atol=1e-6)
+    assert support(moments, "a", "c") == 20
+    assert support(apart, "c", "a") == 40  # the weaker of 40 rows of a and b, 40 of b and c
+    assert bridged(moments, {("a", "c"): np.zeros((6, 4))}, 0.0) == {}
 
 
 # What every aligner promises

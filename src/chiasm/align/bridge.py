@@ -12,7 +12,7 @@ What image and sound share that the text does not tell is lost.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -24,13 +24,24 @@ from chiasm.numerics import cholesky
 
 Matrix = NDArray[Any]
 Pair = tuple[str, str]
-TOGETHER = 2
-"""Rows that two columns must share to have been seen together: one row has no covariance."""
 
 
 def seen(moments: Moments) -> set[Pair]:
-    """The pairs of columns (a, b), a < b, that share rows enough for a covariance."""
-    return {p for p in combinations(moments.columns, 2) if moments.pairs(*p) >= TOGETHER}
+    """The pairs of columns (a, b), a < b, whose covariance is known."""
+    return {p for p in combinations(moments.columns, 2) if moments.known(*p)}
+
+
+def support(moments: Moments, a: str, b: str) -> int:
+    """The rows that tell of a and b: those that have both, or where they are too few for a covariance, those
+    of the weakest link of the best path between them (a widest path; Floyd 1962)."""
+    if moments.known(a, b):
+        return moments.pairs(a, b)
+    rows = {(c, d): moments.pairs(c, d) for c, d in permutations(moments.columns, 2)}
+    for via in moments.columns:
+        for c, d in rows:
+            if via not in (c, d):
+                rows[c, d] = max(rows[c, d], min(rows[c, via], rows[via, d]))
+    return rows[a, b]
 
 
 def bridges(columns: Collection[str], known: Collection[Pair]) -> dict[Pair, list[str]]:

@@ -22,6 +22,8 @@ CHUNK = 32_768
 SHIFT_ABOVE = 10.0  # |mean| / std beyond which float32 products lose digits unless a mean is taken off first
 
 HALF_BLOCK = 4096
+TOGETHER = 2
+"""Rows that two columns must share to have been seen together: one row has no covariance."""
 
 Table = Mapping[str, "Features | NDArray[Any]"]
 Doubles = NDArray[np.float64]
@@ -75,6 +77,10 @@ class Moments:
     def pairs(self, a: str, b: str) -> int:
         """The number of rows that have both columns."""
         return self.count.get((min(a, b), max(a, b)), 0)
+
+    def known(self, a: str, b: str) -> bool:
+        """Whether rows enough have both columns for a covariance."""
+        return self.pairs(a, b) >= TOGETHER
 
     def only(self, *columns: str) -> Moments:
         """The moments of some columns alone."""

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from chiasm.align.aligner import Aligner, Columns, Matrix
+from chiasm.align.bridge import Pair, completed, seen, support
 from chiasm.align.linear import CCA
-from chiasm.align.moments import Doubles, Moments
+from chiasm.align.moments import TOGETHER, Doubles, Moments
 from chiasm.checks import check_range
 from chiasm.errors import UsageError, need
-from chiasm.numerics import ridged, unit_rows
+from chiasm.numerics import cholesky, ridged, unit_rows, whitened
 
 STEPS = 10
 """Of Sinkhorn a plan; more change it by less than the next round does."""
@@ -26,7 +27,6 @@ CONFIDENCE = 0.7
 
 Vectors = NDArray[np.float32]
 Places = NDArray[np.int64]
-Pair = tuple[str, str]
 
 
 class Transport(Aligner):
@@ -38,6 +38,10 @@ class Transport(Aligner):
     unpaired row of one column over those of another. The cross-covariance under these plans, blended with the
     predicted one, and the covariances of all rows give the next space. That every row gets the same mass is
     what nearest neighbours lack: no hub takes all.
+
+    What the pairs predict of two columns that no two rows share is composed over columns seen with both
+    (`bridge`), and trusted as the pairs of the best such path's weakest link are. Neither it nor the plan is
+    enough alone: the composition misses what the bridge does not tell, a plan begins from it and drifts.
 
     Unpaired for two columns are rows that have one of them without the other; several items of a row are
     their mean. Without such rows on both sides it is `CCA(dim, first_ridge, weight)` of the rows with two
@@ -121,11 +125,12 @@ class Transport(Aligner):
         """The moments of all rows with what the pairs predict, before any plan."""
         moments = Moments.of(X)
         predicted = {p: predicted_covariance(X, moments, p, self.first_ridge) for p in loose}
-        return Planned(moments, predicted, {p: self._share(moments.pairs(*p), loose[p]) for p in loose})
+        shares = {p: self._share(support(moments, *p), loose[p]) for p in loose}
+        return Planned(moments, predicted | bridged(moments, predicted, self.first_ridge), shares)
 
     def _share(self, pairs: int, loose: tuple[Vectors, Vectors]) -> float:
         """The weight of what the pairs predict beside the plans; a single pair has none."""
-        true = self.trust * pairs if pairs > 1 else 0.0
+        true = self.trust * pairs if pairs >= TOGETHER else 0.0
         return true / (true + min(map(len, loose)))
 
     def project(self, name: str, values: Matrix) -> Vectors:
@@ -160,6 +165,10 @@ class Planned(Moments):
         """Take in the covariance of a and b under a new plan."""
         self.plans[pair] = MEMORY * self.plans[pair] + (1 - MEMORY) * cross if pair in self.plans else cross
 
+    def known(self, a: str, b: str) -> bool:
+        """Whether rows or a plan tell their covariance."""
+        return super().known(a, b) or (min(a, b), max(a, b)) in self.plans
+
     def covariance(self, a: str, b: str) -> Doubles:
         """(d_a, d_b) the blended covariance; that of the rows within a column."""
         if a > b:
@@ -191,6 +200,23 @@ def predicted_covariance(
         for c in pair
     }
     return np.asarray(spread[a].T @ few.covariance(a, b) @ spread[b])
+
+
+def bridged(
+    moments: Moments, predicted: Mapping[Pair, Doubles], ridge: float | Mapping[str, float]
+) -> dict[Pair, Doubles]:
+    """Those of the predicted covariances {(a, b): (d_a, d_b)} that no rows tell, composed of the others."""
+    columns = moments.columns
+    met = seen(moments)
+    unmet = [pair for pair in predicted if pair not in met]
+    if not unmet:
+        return {}
+    ridges = ridge if isinstance(ridge, Mapping) else dict.fromkeys(columns, ridge)
+    factors = {c: cholesky(moments.covariance(c, c), ridges[c]) for c in columns}
+    told = {p: moments.covariance(*p) for p in itertools.combinations(columns, 2)} | dict(predicted)
+    blocks = {(a, b): whitened(cross, factors[a], factors[b]) for (a, b), cross in told.items()}
+    full = completed(blocks, met)
+    return {(a, b): factors[a] @ full[a, b] @ factors[b].T for a, b in unmet}
 
 
 def unpaired(X: Columns) -> dict[Pair, tuple[Vectors, Vectors]]:
