@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path, PurePath
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from chiasm.errors import NotFitted, ShapeError, UsageError, did_you_mean
+
+Made = TypeVar("Made")
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]
@@ -33,6 +36,14 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         for name, value in state.items():
             setattr(self, name, value)
         return self
+
+    def made_of(self, attribute: str, make: Callable[[Any], Made]) -> Made:
+        """What `make` makes of a learned attribute, once for what was learned; no part of `state`."""
+        learned = getattr(self, attribute)
+        kept: tuple[Any, Made] | None = self.__dict__.get("_made")
+        if kept is None or kept[0] is not learned:
+            kept = self._made = (learned, make(learned))
+        return kept[1]
 
     def forget(self) -> None:
         """Drop every learned attribute."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chiasm.align.aligner import Aligner, Columns
 from chiasm.align.learned import closed_form
-from chiasm.align.members import Record, made, record, revive
+from chiasm.align.members import made, record, revive
 from chiasm.align.moments import Moments
 from chiasm.checks import check_range
 from chiasm.errors import UsageError
@@ -80,10 +80,7 @@ class Blend(Aligner):
     def _fitted(self) -> list[Aligner]:
         """The members, built once for what was learned."""
         self.require_fitted("members_")
-        built: tuple[list[Record], list[Aligner]] | None = self.__dict__.get("_built")
-        if built is None or built[0] is not self.members_:
-            built = self._built = (self.members_, [revive(kept) for kept in self.members_])
-        return built[1]
+        return self.made_of("members_", lambda records: [revive(kept) for kept in records])
 
     @property
     def space_width(self) -> int:

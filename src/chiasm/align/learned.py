@@ -150,10 +150,7 @@ class Learned(Aligner):
         if self.start_ is None:
             width = self.space_width if hasattr(self, "inner_") else self.dim
             return np.zeros((len(values), width), np.float32)
-        built: tuple[Record, Aligner] | None = self.__dict__.get("_built")
-        if built is None or built[0] is not self.start_:
-            built = self._built = (self.start_, revive(self.start_))
-        closed = built[1]
+        closed = self.made_of("start_", revive)
         if isinstance(closed, LinearAligner):
             vectors = closed.centred(column, values) @ closed.scaled_map(column)
         else:

@@ -128,12 +128,11 @@ class Neural(Fusion):
 
     def _nets(self) -> list[Net]:
         """The trained nets in float64, built once for what was learned."""
-        built: tuple[list[State], list[Net]] | None = self.__dict__.get("_built")
-        if built is None or built[0] is not self.members_:
-            need("torch", "neural")
-            nets = [load(self._empty_net(), state).double().eval() for state in self.members_]
-            built = self._built = (self.members_, nets)
-        return built[1]
+        return self.made_of("members_", self._loaded)
+
+    def _loaded(self, members: list[State]) -> list[Net]:
+        need("torch", "neural")
+        return [load(self._empty_net(), state).double().eval() for state in members]
 
     def _base(self) -> Tensor:
         import torch
