@@ -20,7 +20,7 @@ PACKAGE = ROOT / "src" / "chiasm"
 
 # A room imports only from rooms above it; rooms of one line are peers.
 ROOMS = [
-    {"errors", "checks", "numerics", "metrics", "measures", "storage", "doors", "config"},
+    {"errors", "checks", "numerics", "metrics", "measures", "named", "storage", "doors", "config"},
     {"rows"},
     {"train"},
     {"encode"},

@@ -6,13 +6,13 @@ Nothing is imported to be registered. A package adds a component by an entry poi
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from importlib.metadata import entry_points
 from pathlib import Path, PurePath
 from typing import Any
 
 from chiasm.errors import UsageError, did_you_mean
+from chiasm.named import imported, place_of
 
 BUILT_IN = {
     "encode": {
@@ -78,8 +78,7 @@ def get(kind: str, name: str, *, kept: bool = False) -> type[Any]:
     """
     known = {**BUILT_IN[kind], **(MADE.get(kind, {}) if kept else {})}
     if name in known:
-        module, _, attribute = known[name].partition(":")
-        found: type[Any] = getattr(importlib.import_module(module), attribute)
+        found: type[Any] = imported(known[name])
         return found
     for point in entry_points(group=f"chiasm.{kind}"):
         if point.name == name:
@@ -161,7 +160,7 @@ def _default(modality: str) -> Any:
 def name_of(kind: str, component: Any) -> str:
     """The name under which a component's class is known; UsageError where it is not."""
     known = _known(kind)
-    path = _path(component)
+    path = place_of(component)
     if path not in known:
         raise UsageError(
             f"{path.partition(':')[2]} has no name here, so a model with it cannot be saved",
@@ -172,7 +171,7 @@ def name_of(kind: str, component: Any) -> str:
 
 def is_named(kind: str, component: Any) -> bool:
     """Whether a component's class is known by a name."""
-    return _path(component) in _known(kind)
+    return place_of(component) in _known(kind)
 
 
 def _known(kind: str) -> dict[str, str]:
@@ -180,7 +179,3 @@ def _known(kind: str) -> dict[str, str]:
     installed = {point.value: point.name for point in entry_points(group=f"chiasm.{kind}")}
     own = {**BUILT_IN[kind], **MADE.get(kind, {})}
     return {**installed, **{path: name for name, path in own.items()}}
-
-
-def _path(component: Any) -> str:
-    return f"{type(component).__module__}:{type(component).__qualname__}"

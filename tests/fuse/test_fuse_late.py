@@ -13,7 +13,7 @@ from chiasm.fuse.concat import Concat, dropped
 from chiasm.fuse.experts import Experts
 from chiasm.fuse.fusion import Fusion
 from chiasm.fuse.late import Late
-from chiasm.fuse.singles import HEADS, usable
+from chiasm.fuse.singles import TRIED, usable
 from chiasm.fuse.stack import logistic_stack
 from chiasm.fuse.weighted import Weighted
 from chiasm.heads.task import Task
@@ -208,5 +208,5 @@ def test_a_dimension_too_few_is_named() -> None:
 
 def test_a_forest_is_not_tried_on_rows_without_number() -> None:
     few, many = (as_features(np.zeros((n, 3), np.float32)) for n in (100, 20_001))
-    assert usable(HEADS, few, Task.of([1.5, 2.5])) == ["linear", "kernel", "forest"]
-    assert usable(HEADS, many, Task.of([1.5, 2.5])) == ["linear"]
+    assert usable(TRIED, few, Task.of([1.5, 2.5])) == ["linear", "kernel", "forest"]
+    assert usable(TRIED, many, Task.of([1.5, 2.5])) == ["linear"]

@@ -11,11 +11,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from chiasm.heads.folds import folds, held_out, several
 from chiasm.heads.forest import Forest
-from chiasm.heads.head import Head
+from chiasm.heads.head import HEADS, Head
 from chiasm.heads.kernel import Kernel
 from chiasm.heads.linear import Linear, principal
 from chiasm.heads.logistic import logistic
-from chiasm.heads.names import record, revive
 from chiasm.heads.task import Task
 
 RNG = np.random.default_rng(1)
@@ -63,7 +62,7 @@ def test_a_head_learns_and_is_kept(head: Head, task: Task, target: Any) -> None:
     found = head.cross_fit(Z, target, task, fold)
     prior = np.tile(task.prior(target), (80, 1))
     assert task.losses(found, target).mean() < 0.9 * task.losses(prior, target).mean()
-    assert np.array_equal(revive(record(head)).scores(Z), head.scores(Z))
+    assert np.array_equal(HEADS.revive(HEADS.record(head)).scores(Z), head.scores(Z))
 
 
 @pytest.mark.parametrize("head", [Linear(), Kernel()])

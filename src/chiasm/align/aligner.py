@@ -14,6 +14,7 @@ from chiasm.align.moments import Moments, Table, check_table
 from chiasm.checks import Estimator, check_known, check_matrix
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import DataError, UsageError
+from chiasm.named import Named
 from chiasm.numerics import unit_rows
 
 Matrix = NDArray[Any]
@@ -116,6 +117,19 @@ class Aligner(Estimator, ABC):
     ) -> dict[str, NDArray[np.float32]]:
         """`fit` and `transform` of the same rows."""
         return self.fit(X, y).transform(X)
+
+
+MEMBERS: Named[Aligner] = Named(
+    "aligner that can be a member",
+    {
+        "anchors": "chiasm.align.anchors:Anchors",
+        "cca": "chiasm.align.linear:CCA",
+        "csa": "chiasm.align.csa:CSA",
+        "kernel": "chiasm.align.kernel:Kernel",
+        "learned": "chiasm.align.learned:Learned",
+    },
+)
+"""What another aligner can keep in its own state."""
 
 
 def tamed(values: Matrix) -> Matrix:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.align.aligner import Aligner, Columns
+from chiasm.align.aligner import MEMBERS, Aligner, Columns
 from chiasm.align.learned import closed_form
-from chiasm.align.members import made, record, revive
 from chiasm.align.moments import Moments
 from chiasm.checks import check_range
 from chiasm.errors import UsageError
@@ -31,7 +30,7 @@ class Blend(Aligner):
     test part the default finds 26.1 and 32.0 % at first rank (caption → photo, photo → caption), where CCA in
     a fourteenth of the time finds 23.9 and 30.3.
 
-    members : (name, parameters) of aligners in `members.MEMBERS`; None takes four `Learned`: one begins with
+    members : (name, parameters) of aligners in `aligner.MEMBERS`; None takes four `Learned`: one begins with
         CCA, three with kernels of other items each, ridge and weight chosen once on the held-out rows.
     weights : one a member; None counts all alike.
     dim : width of a member's space, where its parameters do not say.
@@ -69,8 +68,8 @@ class Blend(Aligner):
         moments = Moments.of(X)
         self.members_ = []
         for i, (name, given) in enumerate(named):
-            member = made(name, {"dim": self.dim, "seed": self.seed + i}, given)
-            self.members_.append(record(member.fit_rows(moments, X, y, valid)))
+            member = MEMBERS.made(name, given, {"dim": self.dim, "seed": self.seed + i})
+            self.members_.append(MEMBERS.record(member.fit_rows(moments, X, y, valid)))
 
     def _default(self, X: Columns, valid: Columns | None) -> Named:
         closed = closed_form("kernel", self.dim, None, X, valid, self.seed)
@@ -80,7 +79,7 @@ class Blend(Aligner):
     def _fitted(self) -> list[Aligner]:
         """The members, built once for what was learned."""
         self.require_fitted("members_")
-        return self.made_of("members_", lambda records: [revive(kept) for kept in records])
+        return self.made_of("members_", lambda records: [MEMBERS.revive(kept) for kept in records])
 
     @property
     def space_width(self) -> int:

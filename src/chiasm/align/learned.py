@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from chiasm.align.aligner import Aligner, Columns
+from chiasm.align.aligner import MEMBERS, Aligner, Columns
 from chiasm.align.alike import alike
 from chiasm.align.linear import LinearAligner
-from chiasm.align.members import Record, made, record, revive
 from chiasm.align.moments import Moments
 from chiasm.align.tune import FEW, Right, mean_reciprocal_rank, sampled, tune
 from chiasm.checks import check_known, check_range
 from chiasm.encode.features import Features
 from chiasm.errors import need
+from chiasm.named import Record
 from chiasm.numerics import unit_rows
 from chiasm.train.loop import Recipe, State, generator
 
@@ -138,7 +138,7 @@ class Learned(Aligner):
         self.start_, self.length_ = None, 1.0
         if self.start is None:
             return
-        self.start_ = record(closed_form(self.start, self.dim, self.settings, X, valid, self.seed))
+        self.start_ = MEMBERS.record(closed_form(self.start, self.dim, self.settings, X, valid, self.seed))
         few = {c: sampled(f, FEW, self.seed).values for c, f in X.items()}
         squares = [np.sum(self._started(c, x).astype(np.float64) ** 2, axis=1) for c, x in few.items()]
         length = float(np.mean([np.sqrt(x.mean()) for x in squares]))
@@ -150,7 +150,7 @@ class Learned(Aligner):
         if self.start_ is None:
             width = self.space_width if hasattr(self, "inner_") else self.dim
             return np.zeros((len(values), width), np.float32)
-        closed = self.made_of("start_", revive)
+        closed = self.made_of("start_", MEMBERS.revive)
         if isinstance(closed, LinearAligner):
             vectors = closed.centred(column, values) @ closed.scaled_map(column)
         else:
@@ -247,7 +247,7 @@ def closed_form(
     name: str, dim: int, settings: Mapping[str, Any] | None, X: Columns, valid: Columns | None, seed: int
 ) -> Aligner:
     """An aligner as set; where nothing is, what it has to be chosen is chosen on held-out rows, if any."""
-    closed = made(name, {"dim": dim, "seed": seed}, settings or {})
+    closed = MEMBERS.made(name, settings or {}, {"dim": dim, "seed": seed})
     moments = Moments.of(X)
     closed.fit_rows(moments, X, None, valid)
     if settings is None and valid is not None:

@@ -12,8 +12,9 @@ from chiasm.checks import check_range
 from chiasm.fuse.fusion import Columns, Floats, Fusion, means_of, present
 from chiasm.fuse.patterns import Mask
 from chiasm.heads.folds import several
+from chiasm.heads.head import HEADS
 from chiasm.heads.linear import Linear
-from chiasm.heads.names import Record, record, revive
+from chiasm.named import Record
 
 
 class Concat(Fusion):
@@ -50,7 +51,7 @@ class Concat(Fusion):
         rows = groups if several(groups) else np.arange(len(y))
         own = None if weights is None else np.tile(weights, 2)
         head = Linear(folds=self.folds, seed=self.seed)
-        self.head_ = record(head.fit(Z, np.concatenate([y, y]), self.task, own, np.tile(rows, 2)))
+        self.head_ = HEADS.record(head.fit(Z, np.concatenate([y, y]), self.task, own, np.tile(rows, 2)))
 
     def _side_by_side(self, columns: Columns, mask: Mask) -> NDArray[np.float32]:
         """(n, Σ d + m) features of the columns learned, zero where the mask (m, n) or the row has none."""
@@ -68,7 +69,7 @@ class Concat(Fusion):
         return np.concatenate(blocks, axis=1)
 
     def _score(self, columns: Columns) -> Floats:
-        return revive(self.head_).scores(self._side_by_side(columns, present(columns)))
+        return HEADS.revive(self.head_).scores(self._side_by_side(columns, present(columns)))
 
     def pull(self, X: Mapping[str, Any], gradient: Floats) -> dict[str, Floats]:
         """{column: (n, d)} of a gradient by scores (n, q)."""
@@ -76,7 +77,7 @@ class Concat(Fusion):
         if not columns:
             return {}
         Z = self._side_by_side(columns, present(columns))
-        carried = revive(self.head_).pull(Z, np.nan_to_num(gradient))
+        carried = HEADS.revive(self.head_).pull(Z, np.nan_to_num(gradient))
         ends = dict(zip(self.widths_, np.cumsum([d + 1 for d in self.widths_.values()]), strict=True))
         out = {}
         for c, f in columns.items():

@@ -16,10 +16,11 @@ from chiasm.errors import NotFitted
 from chiasm.fuse.fusion import Columns, Floats, Fusion, means_of, present
 from chiasm.fuse.patterns import Pattern, rows_by_pattern
 from chiasm.heads.folds import folds, several
-from chiasm.heads.names import Record, head_class, record, revive
+from chiasm.heads.head import HEADS
 from chiasm.heads.task import Task
+from chiasm.named import Record
 
-HEADS = ("linear", "ordinal", "kernel", "forest")
+TRIED = ("linear", "ordinal", "kernel", "forest")
 """Heads tried, the simpler first."""
 KERNEL_ROWS, FOREST_ROWS, FOREST_WIDTH = 1_000, 20_000, 100
 """What a kernel and a forest are tried for: not too many rows, narrow features."""
@@ -40,7 +41,7 @@ class Stacked(Fusion):
     heads_: dict[str, Record]
     columns_: list[str]
 
-    def __init__(self, heads: Sequence[str] = HEADS, folds: int = 5, seed: int = 0) -> None:
+    def __init__(self, heads: Sequence[str] = TRIED, folds: int = 5, seed: int = 0) -> None:
         self.heads = heads
         self.folds = folds
         self.seed = seed
@@ -135,11 +136,11 @@ def learn_singles(
             apart = folds(y[f.row], inner, count, seed)
         least = np.inf
         for name in usable(heads, f, task):
-            head = head_class(name)(seed=seed)
+            head = HEADS.made(name, {"seed": seed})
             found = head.cross_fit(f.values, y[f.row], task, apart, own, inner)
             loss = float(np.average(task.losses(found, y[f.row]), weights=own))
             if loss < least:
-                least, kept[c], out[f.row] = loss, record(head), found
+                least, kept[c], out[f.row] = loss, HEADS.record(head), found
     return kept, scores
 
 
@@ -167,7 +168,7 @@ def single_scores(kept: dict[str, Record], columns: Columns) -> dict[str, Floats
     """{column: (n, q)} of the heads kept; NaN where a row is absent."""
     out = {}
     for c, f in columns.items():
-        found = revive(kept[c]).scores(f.values)
+        found = HEADS.revive(kept[c]).scores(f.values)
         out[c] = np.full((f.n, found.shape[1]), np.nan)
         out[c][f.row] = found
     return out
@@ -178,5 +179,5 @@ def pulled(kept: dict[str, Record], columns: Columns, gradients: dict[str, Float
     out = {}
     for c, f in columns.items():
         out[c] = np.zeros((f.n, f.width))
-        out[c][f.row] = revive(kept[c]).pull(f.values, gradients[c][f.row])
+        out[c][f.row] = HEADS.revive(kept[c]).pull(f.values, gradients[c][f.row])
     return out

@@ -14,10 +14,11 @@ from chiasm.fuse.fusion import Columns, Floats, Fusion, means_of, present
 from chiasm.fuse.patterns import Mask
 from chiasm.fuse.singles import pulled, single_scores
 from chiasm.heads.folds import folds, several
+from chiasm.heads.head import HEADS
 from chiasm.heads.linear import Linear
 from chiasm.heads.logistic import indicators
-from chiasm.heads.names import Record, record, revive
 from chiasm.heads.task import Task
+from chiasm.named import Record
 from chiasm.numerics import fix_signs, leading_singular
 
 
@@ -55,14 +56,14 @@ class Weighted(Fusion):
             held[c] = np.zeros((f.n, T.shape[1]))
             held[c][f.row] = head.cross_fit(f.values, T[f.row], task, fold[f.row], own, inner)
             error = np.square(held[c][f.row] - T[f.row]).mean(axis=0)
-            self.maps_[c], self.weights_[c] = record(head), 1 / np.maximum(error, 1e-3)
+            self.maps_[c], self.weights_[c] = HEADS.record(head), 1 / np.maximum(error, 1e-3)
         whole = present(columns)
         masks = (whole, dropped(whole, self.drop, self.seed))
         Z = np.vstack([self._mean(held, mask) for mask in masks]).astype(np.float32)
         rows = groups if several(groups) else np.arange(len(y))
         own = None if weights is None else np.tile(weights, 2)
         head = Linear(folds=self.folds, seed=self.seed)
-        self.head_ = record(head.fit(Z, np.concatenate([y, y]), self.task, own, np.tile(rows, 2)))
+        self.head_ = HEADS.record(head.fit(Z, np.concatenate([y, y]), self.task, own, np.tile(rows, 2)))
 
     def _shares(self, names: list[str], mask: Mask) -> Floats:
         """(m, n, k) weights normalised over what is present."""
@@ -75,7 +76,7 @@ class Weighted(Fusion):
 
     def _score(self, columns: Columns) -> Floats:
         mapped = single_scores(self.maps_, columns)
-        return revive(self.head_).scores(self._mean(mapped, present(columns)).astype(np.float32))
+        return HEADS.revive(self.head_).scores(self._mean(mapped, present(columns)).astype(np.float32))
 
     def pull(self, X: Mapping[str, Any], gradient: Floats) -> dict[str, Floats]:
         """{column: (n, d)} of a gradient by scores (n, q)."""
@@ -84,7 +85,7 @@ class Weighted(Fusion):
             return {}
         mask = present(columns)
         mean = self._mean(single_scores(self.maps_, columns), mask).astype(np.float32)
-        carried = revive(self.head_).pull(mean, np.nan_to_num(gradient))
+        carried = HEADS.revive(self.head_).pull(mean, np.nan_to_num(gradient))
         shares = self._shares(list(columns), mask)
         return pulled(self.maps_, columns, {c: s * carried for c, s in zip(columns, shares, strict=True)})
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from chiasm.checks import Estimator, check_range
 from chiasm.heads.folds import folds, held_out
 from chiasm.heads.task import KINDS, Task
+from chiasm.named import Named
 
 Floats = NDArray[np.float64]
 
@@ -83,3 +84,15 @@ class OneSolve(Head):
         check_range(self.folds, "folds", 2)
         self.cross_fit(Z, y, task, folds(y, groups, self.folds, self.seed), weights, groups)
         return self
+
+
+HEADS: Named[Head] = Named(
+    "head",
+    {
+        "linear": "chiasm.heads.linear:Linear",
+        "forest": "chiasm.heads.forest:Forest",
+        "ordinal": "chiasm.heads.ordinal:Ordinal",
+        "kernel": "chiasm.heads.kernel:Kernel",
+    },
+)
+"""What a fusion can keep in its own state."""
