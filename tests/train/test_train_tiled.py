@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import subprocess
@@ -98,7 +99,7 @@ def test_one_reference_for_a_tile_bears_as_much_as_one_for_each_row(apart: float
     """The scores of one row lie that far below the others: within and beyond what one reference bears."""
     left, right = sides(16, 8, torch.float32)
     right[:, 0] = 1
-    left[:, 0], left[3, 0] = apart, 0
+    left[:, 0], left[3, 0] = apart * math.log(2), 0  # scores here are natural, the bound is in bits
     for tile in (5, 16):
         found = learned(tiled_info_nce, left, right, 1.0, tile=tile)
         expected = learned(info_nce, *(x.double() for x in (left, right)), 1.0)
