@@ -36,7 +36,7 @@ def test_the_best_of_the_grid_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
         ridge = aligner.ridge if isinstance(aligner.ridge, dict) else dict.fromkeys("ab", aligner.ridge)
         return -abs(ridge["a"] - 0.01) - abs(ridge["b"] - 0.03) - abs(aligner.weight - 0.75)
 
-    monkeypatch.setattr(module._Trial, "score", score)
+    monkeypatch.setattr(module._Scorer, "score", score)
     train, valid = pairs(200), pairs(60, 1)
     aligner, moments = CCA(5), Moments.of(train)
     found = tune(aligner.fit_moments(moments), moments, valid, train, one_to_one(60))

@@ -31,7 +31,7 @@ HELD_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class Trial:
+class Tried:
     """One ridge and width of CCA on held-out rows: recalls and mean reciprocal rank over both directions."""
 
     ridge: float
@@ -42,7 +42,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Pairing:
+class EncoderPair:
     """One encoder of one column beside one of another.
 
     rows : that have both;  held : of them, the gallery of the trials.
@@ -57,7 +57,7 @@ class Pairing:
     held: int
     linear: float
     rbf: float
-    trials: tuple[Trial, ...]
+    trials: tuple[Tried, ...]
     interval: tuple[float, float]
 
     @property
@@ -66,7 +66,7 @@ class Pairing:
         return dict(zip(self.columns, self.encoders, strict=True))
 
     @property
-    def best(self) -> Trial:
+    def best(self) -> Tried:
         """The trial with the highest mean reciprocal rank."""
         return max(self.trials, key=lambda t: t.reciprocal_rank)
 
@@ -88,7 +88,7 @@ class Diagnosis:
     encoders: dict[str, str]
     width: int
     ridge: float
-    pairings: tuple[Pairing, ...]
+    pairings: tuple[EncoderPair, ...]
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -195,7 +195,7 @@ def _checked(X: Encoders) -> dict[str, dict[str, Features]]:
 
 def _pairings(
     features: Mapping[str, Mapping[str, Features]], ridges: Sequence[float], widths: Sequence[int], seed: int
-) -> Iterator[Pairing]:
+) -> Iterator[EncoderPair]:
     """Every pair of encoders of two columns that share rows enough."""
     n = next(f.n for named in features.values() for f in named.values())
     order = np.random.default_rng(seed).permutation(n)  # one for all, so that all are held to the same rows
@@ -216,14 +216,14 @@ def _pairing(
     ridges: Sequence[float],
     widths: Sequence[int],
     seed: int,
-) -> Pairing:
+) -> EncoderPair:
     held, fit = np.split(rows, [min(HELD_ROWS, int(HELD_SHARE * len(rows)))])
     some = [features[c].take(rows[:KERNEL_ROWS]).means for c in columns]
     moments = Moments.of({c: features[c].take(np.sort(fit[:FIT_ROWS])) for c in columns})
     answers = {c: features[c].take(held).means for c in columns}
     found = [trial for ridge in ridges for trial in _trials(moments, answers, ridge, widths)]
     _, hits = max(found, key=lambda trial: trial[0].reciprocal_rank)
-    return Pairing(
+    return EncoderPair(
         columns,
         encoders,
         len(rows),
@@ -237,7 +237,7 @@ def _pairing(
 
 def _trials(
     moments: Moments, held: Mapping[str, NDArray[np.float32]], ridge: float, widths: Sequence[int]
-) -> Iterator[tuple[Trial, Doubles]]:
+) -> Iterator[tuple[Tried, Doubles]]:
     """A trial a width, of one decomposition, and (held,) the share of both directions found among ten."""
     cca = CCA(max(widths), ridge).fit_moments(moments)
     left, right = (cca.project(c, values) for c, values in held.items())
@@ -246,10 +246,10 @@ def _trials(
         own = np.diagonal(scores)
         ranks = np.stack([(scores >= own[:, None]).sum(axis=1), (scores >= own).sum(axis=0)])
         top, ten = (ranks <= 1).mean(), (ranks <= 10).mean(axis=0)
-        yield Trial(ridge, width, float(top), float(ten.mean()), float((1 / ranks).mean())), ten
+        yield Tried(ridge, width, float(top), float(ten.mean()), float((1 / ranks).mean())), ten
 
 
-def _encoder(column: str, pairings: Sequence[Pairing]) -> str:
+def _encoder(column: str, pairings: Sequence[EncoderPair]) -> str:
     """The encoder with the best pairings, on average over the other columns."""
     best: dict[str, dict[str, float]] = {}  # {encoder: {other column: reciprocal rank}}
     for p in pairings:
@@ -264,7 +264,7 @@ def _encoder(column: str, pairings: Sequence[Pairing]) -> str:
     return max(best, key=lambda encoder: float(np.mean(list(best[encoder].values()))))
 
 
-def _settings(pairings: Sequence[Pairing]) -> tuple[float, int]:
+def _settings(pairings: Sequence[EncoderPair]) -> tuple[float, int]:
     """The ridge and width with the highest mean reciprocal rank over the pairings."""
     found: dict[tuple[float, int], list[float]] = {}
     for trial in (t for p in pairings for t in p.trials):

@@ -19,7 +19,7 @@ from sklearn.base import clone
 from chiasm.align.aligner import Aligner
 from chiasm.align.hubness import neighbourhood
 from chiasm.align.moments import Moments
-from chiasm.align.span import fit_spanned, spans, turned
+from chiasm.align.span import turned
 from chiasm.encode.features import Features
 
 GRIDS: dict[str, tuple[float, ...]] = {
@@ -69,15 +69,14 @@ def tune(
     bank : fitting rows that stand for training queries; where it is empty, hubs stay uncorrected.
     relevant : {(query column, answer column): (query items, answer items)}, true where an answer is right.
     """
-    rows = bank
-    axes = spans(aligner, moments, bank)
-    if axes:  # as good in those coordinates, and as many times faster as the matrices are smaller
-        valid, bank = turned(valid, axes), turned(bank, axes)
-        small = Moments.of(bank, moments.precision)
-        tuning = _tuned(clone(aligner).fit_moments(small), small, valid, bank, relevant, seed)
-        fit_spanned(aligner.set_params(**tuning.params), moments, rows)
-        return tuning
-    return _tuned(aligner, moments, valid, bank, relevant, seed)
+    axes = {} if aligner.from_rows else moments.axes()
+    if not axes:
+        return _tuned(aligner, moments, valid, bank, relevant, seed)
+    # as good in these coordinates, and as many times faster as the matrices are smaller
+    few, small = moments.turned(axes), clone(aligner)
+    tuning = _tuned(small.fit_rows(few, {}), few, turned(valid, axes), turned(bank, axes), relevant, seed)
+    aligner.set_params(**tuning.params).fit_rows(moments, bank)
+    return tuning
 
 
 def _tuned(
@@ -89,7 +88,7 @@ def _tuned(
     seed: int,
 ) -> Tuning:
     tuning = Tuning(aligner.settled())
-    small = _Trial(valid, {c: sampled(f, FEW, seed) for c, f in bank.items()}, _thinned(relevant, seed))
+    small = _Scorer(valid, {c: sampled(f, FEW, seed) for c, f in bank.items()}, _thinned(relevant, seed))
 
     def again() -> None:
         aligner.fit_rows(moments, bank)
@@ -104,12 +103,12 @@ def _tuned(
             _choose(tuning, aligner, again, small, "ridge", tried)
     if bank:
         large = {c: sampled(f, BANK, seed) for c, f in bank.items()}
-        _tune_hubness(tuning, _Trial(valid, large, relevant), aligner)
+        _tune_hubness(tuning, _Scorer(valid, large, relevant), aligner)
     return tuning
 
 
 @dataclass
-class _Trial:
+class _Scorer:
     valid: Mapping[str, Features]
     bank: Mapping[str, Features]
     relevant: Right
@@ -133,7 +132,7 @@ def _choose(
     tuning: Tuning,
     aligner: Aligner,
     again: Callable[[], None],
-    trial: _Trial,
+    scorer: _Scorer,
     name: str,
     values: Sequence[Any],
 ) -> None:
@@ -141,7 +140,7 @@ def _choose(
     scores = []
     for value in values:
         _set(aligner, again, name, value)
-        scores.append(trial.score(aligner))
+        scores.append(scorer.score(aligner))
     tuning.params[name] = values[int(np.argmax(scores))]
     tuning.trace += [{"param": name, "value": v, "score": s} for v, s in zip(values, scores, strict=True)]
     _set(aligner, again, name, tuning.params[name])
@@ -153,9 +152,9 @@ def _set(aligner: Aligner, again: Callable[[], None], name: str, value: Any) -> 
         again()
 
 
-def _tune_hubness(tuning: Tuning, trial: _Trial, aligner: Aligner) -> None:
-    valid, bank = trial.vectors(aligner, trial.valid), trial.vectors(aligner, trial.bank)
-    for (query, answer), relevant in trial.relevant.items():
+def _tune_hubness(tuning: Tuning, scorer: _Scorer, aligner: Aligner) -> None:
+    valid, bank = scorer.vectors(aligner, scorer.valid), scorer.vectors(aligner, scorer.bank)
+    for (query, answer), relevant in scorer.relevant.items():
         scores = valid[query] @ valid[answer].T
         best = tuning.hubness.setdefault(query, {})
         tried = {(1, 0.0): mean_reciprocal_rank(scores, relevant)}

@@ -14,7 +14,6 @@ from scipy import sparse
 from chiasm.align.bridge import Pair, bridges
 from chiasm.align.linear import Ridge
 from chiasm.align.moments import Moments
-from chiasm.align.span import fit_spanned
 from chiasm.align.tune import Right
 from chiasm.encode.features import Features
 from chiasm.errors import UsageError
@@ -27,7 +26,7 @@ from chiasm.model.space import Space
 from chiasm.rows.rows import Rows
 
 LOOKED_AT = 300
-SAME = 1 - 1e-5
+IDENTICAL = 1 - 1e-5
 """The cosine from which two items are taken for one."""
 
 
@@ -38,15 +37,10 @@ class Baselines:
     regressions: Mapping[tuple[str, str], Ridge]
 
     @classmethod
-    def of(cls, moments: Moments, dim: int, rows: Mapping[str, Features]) -> Baselines:
-        """One regression for each direction whose columns share rows; `moments` are those of `rows`."""
-        pairs = [p for p in itertools.permutations(moments.columns, 2) if moments.pairs(*p) >= 2]
-        found = {}
-        for q, a in pairs:
-            ridge = Ridge(dim, target=a)
-            fit_spanned(ridge, moments.only(q, a), {q: rows[q], a: rows[a]})
-            found[q, a] = ridge
-        return cls(found)
+    def of(cls, moments: Moments, dim: int) -> Baselines:
+        """One regression for each direction whose columns share rows."""
+        pairs = [p for p in itertools.permutations(moments.columns, 2) if moments.known(*p)]
+        return cls({(q, a): Ridge(dim, target=a).fit_moments(moments.only(q, a)) for q, a in pairs})
 
     @property
     def unseen(self) -> dict[Pair, list[str]]:
@@ -150,7 +144,7 @@ def known_share(space: Space, galleries: Mapping[str, Gallery], features: Mappin
     for column, f in space.project({c: f.take(some) for c, f in features.items()}).items():
         if len(f.row) and len(galleries[column]):
             cosines, _ = galleries[column].search(f.values, 1)
-            missed = np.bincount(f.row, cosines[:, 0] < SAME, minlength=len(some)) > 0
+            missed = np.bincount(f.row, cosines[:, 0] < IDENTICAL, minlength=len(some)) > 0
             there += f.present
             equal += f.present & ~missed
     told = there >= 2
