@@ -57,3 +57,10 @@ def test_what_cannot_be_compared_is_said(table: pa.Table) -> None:
         chiasm.diagnose(table, {"lef": "vector"})
     with pytest.raises(DataError, match="two columns"):
         chiasm.diagnose(table.select(["words"]))
+
+
+def test_that_no_encoder_has_layers_is_said_once(table: pa.Table, found: Diagnosis) -> None:
+    told = chiasm.diagnose(table.select(["left", "right"]), layers=True)
+    assert [line for line in told.lines() if "hidden layers" in line] == list(told.notes)
+    assert len(told.notes) == 1
+    assert found.notes == ()

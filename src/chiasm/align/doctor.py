@@ -83,20 +83,25 @@ class EncoderPair:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What to use: {column: encoder}, the width and ridge of a CCA, and every pairing, the best first."""
+    """What to use: {column: encoder}, the width and ridge of a CCA, and every pairing, the best first.
+
+    notes : what could not be tried.
+    """
 
     encoders: dict[str, str]
     width: int
     ridge: float
     pairings: tuple[EncoderPair, ...]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
-        """The recommendation, then one line a pairing."""
+        """The recommendation, then one line a pairing, then the notes."""
         chosen = ", ".join(f"{column}={encoder}" for column, encoder in self.encoders.items())
-        return [f"Use {chosen}; CCA of width {self.width}, ridge {self.ridge:g}.", *map(str, self.pairings)]
+        advice = f"Use {chosen}; CCA of width {self.width}, ridge {self.ridge:g}."
+        return [advice, *map(str, self.pairings), *self.notes]
 
     def to_json(self) -> dict[str, Any]:
         """A JSON document; a kernel alignment that could not be measured is null."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sklearn.base import clone
@@ -19,6 +20,8 @@ from chiasm.model.inputs import Progress
 from chiasm.rows.modality import SPACE
 from chiasm.rows.readers import read
 from chiasm.rows.rows import Rows
+
+LAYERLESS = "No encoder that was tried offers hidden layers; pretrained models do."
 
 
 def diagnose(
@@ -45,12 +48,16 @@ def diagnose(
     for column in encoders or {}:
         rows.schema[column]
     joining = sorted({*(c for c in rows.schema.of(*SPACE)), *(encoders or {})})
-    found: dict[str, dict[str, Features]] = {}
+    tried = {c: candidates(rows, c, (encoders or {}).get(c), layers) for c in joining}
     with opened(cache) as kept:
-        for column in joining:
-            tried = candidates(rows, column, (encoders or {}).get(column), layers)
-            found[column] = {n: _features(rows, column, e, kept, progress) for n, e in tried.items()}
-    return doctor.diagnose(found, seed=seed)
+        found = {
+            c: {name: _features(rows, c, encoder, kept, progress) for name, encoder in some.items()}
+            for c, some in tried.items()
+        }
+    told = doctor.diagnose(found, seed=seed)
+    if layers and not any(hasattr(encoder, "layers") for some in tried.values() for encoder in some.values()):
+        return replace(told, notes=(LAYERLESS,))
+    return told
 
 
 def candidates(rows: Rows, column: str, named: Any, layers: bool) -> dict[str, Encoder]:
