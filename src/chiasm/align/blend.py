@@ -1,4 +1,4 @@
-"""A blend: several aligners as one space, in which a cosine is the weighted mean of theirs."""
+"""A blend: several aligners as one space, in which a cosine is the mean of theirs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Named = Sequence[tuple[str, Mapping[str, Any]]]
 
 
 class Blend(Aligner):
-    """Unit vectors of the members side by side, each scaled by the root of its weight's share.
+    """Unit vectors of the members side by side, at unit length again: a cosine is the mean of theirs.
 
     A committee errs less than its members as far as they err apart (Hansen & Salamon 1990).
 
@@ -32,7 +32,6 @@ class Blend(Aligner):
 
     members : (name, parameters) of aligners in `aligner.MEMBERS`; None takes four `Learned`: one begins with
         CCA, three with kernels of other items each, ridge and weight chosen once on the held-out rows.
-    weights : one a member; None counts all alike.
     dim : width of a member's space, where its parameters do not say.
     seed : of members whose parameters do not say; the i-th has seed + i.
 
@@ -47,12 +46,10 @@ class Blend(Aligner):
         self,
         dim: int = 256,
         members: Named | None = None,
-        weights: Sequence[float] | None = None,
         seed: int = 0,
     ) -> None:
         self.dim = dim
         self.members = members
-        self.weights = weights
         self.seed = seed
 
     def settled(self) -> dict[str, Any]:
@@ -64,7 +61,8 @@ class Blend(Aligner):
     def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
         check_range(self.dim, "dim", 1)
         named = self._default(X, valid) if self.members is None else self.members
-        self.shares_ = _shares(self.weights, len(named))
+        if not named:
+            raise UsageError("a blend needs a member at least", where="members")
         moments = Moments.of(X)
         self.members_ = []
         for i, (name, given) in enumerate(named):
@@ -88,16 +86,4 @@ class Blend(Aligner):
 
     def project(self, name: str, values: NDArray[Any]) -> NDArray[np.float32]:
         """Items (items, d) of one column into the space (items, k), at unit length."""
-        parts = [
-            member.project(name, values) * np.float32(share**0.5)
-            for member, share in zip(self._fitted(), self.shares_, strict=True)
-        ]
-        return unit_rows(np.hstack(parts))
-
-
-def _shares(weights: Sequence[float] | None, count: int) -> list[float]:
-    """Weights that sum to one."""
-    own = [1.0] * count if weights is None else [float(w) for w in weights]
-    if len(own) != count or not count or min(own) < 0 or not sum(own) > 0:
-        raise UsageError(f"expected a weight of 0 or more for each of {count} members, got {weights}")
-    return [w / sum(own) for w in own]
+        return unit_rows(np.hstack([member.project(name, values) for member in self._fitted()]))

@@ -100,10 +100,6 @@ class Pairing:
     told: bool
     mispaired: tuple[Mispaired, ...]
 
-    def worst(self, count: int) -> Ints:
-        """The places of the `count` rows that fit least, the worst first."""
-        return self.rows[np.argsort(self.scores, kind="stable")[:count]]
-
 
 def pairing(
     X: Mapping[str, Features | Floats], ridge: Ridge | None = None, rounds: int = 2, seed: int = 0
