@@ -188,6 +188,8 @@ def test_an_item_alone_lies_where_it_lies_among_others(aligner: Adversarial) -> 
 def test_what_cannot_be_learned_says_why() -> None:
     with pytest.raises(UsageError, match="strength must lie between 0"):
         Adversarial(strength=-1).fit(VALUES)
+    with pytest.raises(UsageError, match="batch must lie between 2"):
+        Adversarial(batch=1).fit(VALUES)
 
 
 def test_a_resumed_training_heeds_the_held_out_rows(tmp_path: Path) -> None:

@@ -71,8 +71,8 @@ class Adversarial(Aligner):
         self.seed = seed
 
     def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
-        for name in ("hidden", "patience", "batch"):
-            check_range(getattr(self, name), name, 1)
+        for name, least in (("hidden", 1), ("patience", 1), ("batch", 2)):  # a pair alone has no strangers
+            check_range(getattr(self, name), name, least)
         for name in ("strength", "epochs", "rate", "decay"):
             check_range(getattr(self, name), name, 0)
         need("torch", "neural")
