@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chiasm.heads.task import Task
+from chiasm.judge.bridge import Bridge
 from chiasm.judge.outcome import Outcome
 from chiasm.judge.predictions import Sets, judge_target
 from chiasm.judge.scoreboard import Direction, Estimate, Report
@@ -21,6 +22,7 @@ from chiasm.judge.web import report_html
 HOSTILE = '</script><script>alert("1")</script>'
 VOID = {"meta", "link", "line", "circle", "polyline", "polygon"}
 RNG = np.random.default_rng(0)
+NOTHING = Estimate(math.nan, math.nan, math.nan)
 
 
 class Nesting(HTMLParser):
@@ -73,7 +75,7 @@ def outcome(kind, n=80, name="y"):
 
 
 def stressed(target):
-    values = (Estimate(0.9, 0.8, 0.95), Estimate(math.nan, math.nan, math.nan))
+    values = (Estimate(0.9, 0.8, 0.95), NOTHING)
     curves = [Curve(kind, (HOSTILE,), (0.0, 1.0), values) for kind in ("noise", "missing", "FGSM", "PGD")]
     return Stress(target, "classes", 2, "auc", 80, tuple(curves), (f"Steps of {HOSTILE}.",))
 
@@ -81,7 +83,11 @@ def stressed(target):
 def searched():
     some, shares = {k: Estimate(0.5, 0.4, 0.6) for k in (1, 5, 10)}, dict.fromkeys((1, 5, 10), 0.1)
     one = Direction(HOSTILE, "photo", 40, 0, 40, some, 2.0, Estimate(0.5, 0.4, 0.6), shares)
-    return Report.of([one], 40, f"of one {HOSTILE}")
+    over = [
+        Bridge(HOSTILE, "photo", HOSTILE, 40, 0, 40, 4, some[1], 0.1, some[10]),
+        Bridge("photo", HOSTILE, HOSTILE, 0, 40, 40, 4, NOTHING, math.nan, NOTHING),
+    ]
+    return dataclasses.replace(Report.of([one], 40, f"of one {HOSTILE}"), bridges=tuple(over))
 
 
 @pytest.mark.parametrize("kind", ["classes", "order", "labels", "number", "numbers"])
@@ -121,6 +127,14 @@ def test_verdicts_come_first():
 def test_stress_has_a_place_with_or_without_its_outcome():
     assert report_html([outcome("classes")], None, [stressed("y")]).count("<section>") == 1
     assert "other under stress" in re.sub("<.*?>", "", report_html([], None, [stressed("other")]))
+
+
+def test_columns_never_seen_together_have_a_section_where_there_are_any():
+    page = report_html([], searched())
+    said = "".join(parsed(page).words)
+    assert "Never seen together" in said
+    assert f"photo → {HOSTILE} over {HOSTILE}: No estimate" in said
+    assert "Never seen together" not in report_html([], dataclasses.replace(searched(), bridges=()))
 
 
 def test_what_was_read_back_makes_the_same_page():

@@ -231,16 +231,13 @@ def render(bridges: Sequence[Bridge]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    said = [f"{one.query} → {one.answer} over {one.via}: {one.verdict}." for one in bridges if one.verdict]
-    words = (
-        f"Estimated; with few rows too high, with wrong {_named(bridges)} too low. P@{FIRST}: answers whose "
-        f"{_named(bridges)} says the same as the query's, among as large a share as {FIRST} are of all. "
-        f"R@{FIRST}: how often {FIRST} answers would hold the one of the query's own row, if it had one."
-    )
     table = Table(
         title="Never seen together, 95 % intervals",
-        caption=Text("\n".join([words, *said])), caption_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0),
-    )  # fmt: skip
+        caption=Text("\n".join([meaning(bridges), *verdicts(bridges)])),
+        caption_justify="left",
+        box=box.SIMPLE,
+        padding=(0, 1, 0, 0),
+    )
     for head in ("query → answer", "over"):
         table.add_column(head)
     for head in (f"P@{FIRST} %", "interval", "chance", f"R@{FIRST} %", "interval", "queries"):
@@ -252,9 +249,20 @@ def render(bridges: Sequence[Bridge]) -> Table:
     return table
 
 
+def meaning(bridges: Sequence[Bridge]) -> str:
+    """What the estimates are of, in words."""
+    via = " or ".join(sorted({one.via for one in bridges}))
+    return (
+        f"Estimated; with few rows too high, with wrong {via} too low. P@{FIRST}: answers whose "
+        f"{via} says the same as the query's, among as large a share as {FIRST} are of all. "
+        f"R@{FIRST}: how often {FIRST} answers would hold the one of the query's own row, if it had one."
+    )
+
+
+def verdicts(bridges: Sequence[Bridge]) -> list[str]:
+    """Where an interval is no good, and why."""
+    return [f"{one.query} → {one.answer} over {one.via}: {one.verdict}." for one in bridges if one.verdict]
+
+
 def _printed(one: Estimate) -> tuple[str, str]:
     return percent(one.value), f"{percent(one.low)}–{percent(one.high)}"
-
-
-def _named(bridges: Sequence[Bridge]) -> str:
-    return " or ".join(sorted({one.via for one in bridges}))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from importlib import resources
 from string import Template
 
+from chiasm.judge.bridge import FIRST, Bridge, meaning, verdicts
 from chiasm.judge.estimate import Estimate
 from chiasm.judge.figures import figures_of, stress_figures
 from chiasm.judge.outcome import Confusion, Gain, Line, Outcome, interval, labelled, shown, signed, titled
@@ -33,6 +34,7 @@ def report_html(
     parts += [_alone(one) for one in stresses if one.target not in {o.target for o in outcomes}]
     if report is not None:
         parts.append(_retrieval(report))
+        parts += [_bridged(report.bridges)] if report.bridges else []
     return Template(template).substitute(title=html.escape(title), body="\n".join(parts))
 
 
@@ -170,6 +172,20 @@ def _retrieval(report: Report) -> str:
     head = ["query → answer", "queries", *recalls, f"R@{KS[-1]}", "mAP %", "median rank"]
     words = f"<p>{report.rows:,} rows. Right is: {html.escape(report.relevance)}.</p>"
     return f"<section><h2>Search</h2>{words}{_said(report.notes)}{table(head, rows)}</section>"
+
+
+def _bridged(bridges: Sequence[Bridge]) -> str:
+    """The estimates of search between columns that no row has together."""
+    rows = []
+    for one in bridges:
+        cells = [f"{name(one.query)} → {name(one.answer)}", name(one.via), f"{one.queries:,}"]
+        cells += [shown(one.precision.value, True), interval(one.precision, True), shown(one.chance, True)]
+        cells += [strip(*_ends(one.precision), (0.0, 1.0), one.chance)]
+        rows.append(row([*cells, shown(one.recall.value, True), interval(one.recall, True)]))
+    precise, found = f"P@{FIRST}", f"R@{FIRST} %"
+    head = ["query → answer", "over", "queries", f"{precise} %", "95 %", "chance", precise, found, "95 %"]
+    words = f"<p>{html.escape(meaning(bridges))}</p>{_said(verdicts(bridges))}"
+    return f"<section><h2>Never seen together</h2>{words}{table(head, rows)}</section>"
 
 
 def _figures(figures: Iterable[str]) -> str:
