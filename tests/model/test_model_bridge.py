@@ -91,3 +91,11 @@ def test_without_a_bridge_there_is_none(model: Model) -> None:
     with pytest.raises(UsageError, match="not in the space"):
         model.search({"species": "robin"})
     assert model.baselines.unseen == {("clip", "photo"): ["caption"]}
+
+
+def test_a_swap_estimates_as_the_fit_did(model: Model) -> None:
+    swapped = model.swap("photo", "gradients").report
+    assert swapped is not None
+    assert model.report is not None
+    assert [one.first for one in swapped.bridges] == [one.first for one in model.report.bridges]
+    assert all(one.precision.low > one.chance for one in swapped.bridges)

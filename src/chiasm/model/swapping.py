@@ -167,7 +167,8 @@ class _Swapping:
         target = self.model.facts.get("target")
         rows = self.part(learned)
         plain = Baselines.of(Moments.of(rows), self.model.space.aligner.dim, rows)
-        found = judge(space, plain, self.part(("score",)), labels, target, self.seed)
+        whole = {c: len(f.row) for c, f in self.features.items()}
+        found = judge(space, plain, self.part(("score",)), labels, target, self.seed, whole)
         return replace(found, outcomes=report.outcomes, stresses=report.stresses)
 
 
