@@ -21,7 +21,7 @@ from chiasm.train.contrastive import info_nce
 from chiasm.train.loop import Recipe
 from chiasm.train.paired import train_paired
 from chiasm.train.pairs import Items, PairedRows
-from chiasm.train.watch import watch, watching
+from chiasm.train.watch import naming, watch, watching
 
 N = 60
 RECIPE = Recipe(epochs=6, patience=2, rate=1e-2, decay=0.01, batch=16, seed=3)
@@ -277,10 +277,14 @@ def test_progress_is_on_stderr_and_losses_in_tensorboard(
     pytest.importorskip("tensorboard")
     with watching(progress=True, log=tmp_path) as asked:
         assert watch() is asked
-        run(lambda net: 0.5)
+        with naming("net 2 of 4"):
+            run(lambda net: 0.5)
+        assert watch() is asked
     out, err = capfd.readouterr()
     assert out == ""
     assert "valid" in err
+    assert "net 2 of 4" in err
+    assert err.count("\n") < 10, "a bar floods the log"
     assert list(tmp_path.rglob("events.out.tfevents.*"))
     assert not watch().progress
 

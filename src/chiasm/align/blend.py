@@ -14,6 +14,7 @@ from chiasm.align.moments import Moments
 from chiasm.checks import check_range
 from chiasm.errors import UsageError
 from chiasm.numerics import unit_rows
+from chiasm.train.watch import naming
 
 KERNELS = 3
 """Members that begin with kernels, where none are named."""
@@ -67,7 +68,9 @@ class Blend(Aligner):
         self.members_ = []
         for i, (name, given) in enumerate(named):
             member = MEMBERS.made(name, given, {"dim": self.dim, "seed": self.seed + i})
-            self.members_.append(MEMBERS.record(member.fit_rows(moments, X, y, valid)))
+            with naming(f"{name} {i + 1} of {len(named)}"):
+                member.fit_rows(moments, X, y, valid)
+            self.members_.append(MEMBERS.record(member))
 
     def _default(self, X: Columns, valid: Columns | None) -> Named:
         closed = closed_form("kernel", self.dim, None, X, valid, self.seed)

@@ -22,8 +22,10 @@ from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from rich.progress import TextColumn
 from torch.optim.lr_scheduler import LambdaLR
 
 from chiasm.errors import need
@@ -173,6 +175,19 @@ class Best(Callback):  # type: ignore[misc]
         self.__dict__.update(state_dict)
 
 
+class Bar(RichProgressBar):  # type: ignore[misc]
+    """Lightning's bar, after the name of what is trained and without times, so that it fits in a line."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def configure_columns(self, trainer: Trainer) -> list[Any]:
+        """Name, pass, bar and steps; Lightning adds loss and score."""
+        own = [TextColumn(self.name, markup=False)] if self.name else []
+        return [*own, *super().configure_columns(trainer)[:3]]
+
+
 def _trainer(recipe: Recipe, best: Best, asked: Watch, steps: int) -> Trainer:
     world = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     return Trainer(
@@ -181,7 +196,7 @@ def _trainer(recipe: Recipe, best: Best, asked: Watch, steps: int) -> Trainer:
         devices=world,
         num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", "1")),
         max_epochs=recipe.epochs,
-        callbacks=[best],
+        callbacks=[best, Bar(asked.name)] if asked.progress else [best],
         logger=False if asked.log is None else _logger(asked.log),
         log_every_n_steps=min(steps, 50),
         enable_checkpointing=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chiasm.checks import expanded
@@ -17,6 +17,7 @@ class Watch:
     """progress : a bar on stderr.
     log : folder for TensorBoard.
     resume : folder that keeps every training's last pass; the same call goes on from there after a kill.
+    name : what is trained, before the bar.
 
     Files in `resume` are working files, of the size of what is trained and its optimiser; delete them freely.
     """
@@ -24,6 +25,7 @@ class Watch:
     progress: bool = False
     log: Path | None = None
     resume: Path | None = None
+    name: str = ""
 
 
 _WATCH = ContextVar("chiasm watch", default=Watch())  # noqa: B039 (frozen)
@@ -47,10 +49,20 @@ def watching(
 
     Raises UsageError where `log` or `resume` is a file.
     """
-    asked = Watch(progress, _folder(log, "log"), _folder(resume, "resume"))
+    asked = Watch(progress, _folder(log, "log"), _folder(resume, "resume"), watch().name)
     token = _WATCH.set(asked)
     try:
         yield asked
+    finally:
+        _WATCH.reset(token)
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """What is trained within is shown by this name."""
+    token = _WATCH.set(replace(watch(), name=name))
+    try:
+        yield
     finally:
         _WATCH.reset(token)
 
