@@ -171,9 +171,22 @@ def test_another_width_in_a_later_batch_is_refused() -> None:
         Moments.of([{"a": np.ones((4, 2))}, {"a": np.ones((4, 3))}])
 
 
-def test_numbers_too_large_to_multiply_are_named() -> None:
-    X = {"a": RNG.standard_normal((9, 2)).astype(np.float32) * np.float32(1e25)}
-    with pytest.raises(DataError, match="column 'a': numbers too large"):
+@pytest.mark.parametrize("size", [1e-36, 1e-30, 1e-15, 1e15, 1e30, 1e35])
+def test_numbers_of_any_size_are_multiplied(size: float) -> None:
+    X = table()
+    sized = {**X, "a": X["a"] * np.float32(size)}
+    plain, found = Moments.of(X), Moments.of(sized) + Moments.of(sized)
+    np.testing.assert_allclose(
+        found.covariance("a", "a") / size**2, plain.covariance("a", "a"), rtol=1e-4, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        found.covariance("a", "b") / size, plain.covariance("a", "b"), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_numbers_too_large_to_be_summed_are_named() -> None:
+    X = {"a": np.repeat(np.float32([[3e38], [-3e38]]), [30, 10], axis=0)}
+    with pytest.raises(DataError, match="column 'a': numbers too large to be summed"):
         Moments.of(X).covariance("a", "a")
 
 

@@ -48,7 +48,7 @@ def marked(values: np.ndarray) -> set[str]:
 
 def marked_moments(moments: Moments) -> set[str]:
     """The parts that any column's products tell of."""
-    diagonals = [np.diag(moments.products[c, c])[: len(PARTS)] for c in moments.columns]
+    diagonals = [np.diag(moments.products[c, c].value())[: len(PARTS)] for c in moments.columns]
     return {name for place, name in enumerate(PARTS) if any(d[place] > 0 for d in diagonals)}
 
 

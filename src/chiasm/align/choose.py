@@ -20,7 +20,6 @@ from chiasm.align.hubness import Hubness
 from chiasm.align.kernel import Kernel
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
-from chiasm.align.span import fit_spanned
 from chiasm.align.transport import Transport
 from chiasm.align.tune import BANK, Right, Tuning, reciprocal_ranks, sampled, tune
 from chiasm.encode.features import Features
@@ -125,7 +124,7 @@ def climb(
     for name, given in ladder:
         start = time.perf_counter()
         aligner: Aligner = clone(given)
-        fit_spanned(aligner, moments, rows, y, valid)
+        aligner.fit_rows(moments, rows, y, valid)
         tuning = tune(aligner, moments, valid, rows, relevant, seed)
         aligner.set_params(**tuning.params)
         found = row_scores(aligner, tuning, valid, rows, relevant, seed)

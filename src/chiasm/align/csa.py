@@ -67,17 +67,16 @@ class CSA(LinearAligner):
         """
         self.require_fitted("maps_")
         present = [c for c in self.maps_ if c in held_out.columns]
+        shared = held_out.only(*present).turned({c: self.maps_[c] for c in present})
         return {
-            (a, b): self._separation(held_out, a, b)
+            (a, b): self._separation(shared, a, b)
             for a, b in itertools.combinations(sorted(present), 2)
             if held_out.pairs(a, b) > 1
         }
 
-    def _separation(self, held_out: Moments, a: str, b: str) -> NDArray[np.float64]:
-        left, right = self.maps_[a], self.maps_[b]
-        gain = self.correlations_ * np.einsum("is,is->s", left, held_out.covariance(a, b) @ right)
-        spread_a = left.T @ held_out.covariance(a, a) @ left  # (s, s)
-        spread_b = right.T @ held_out.covariance(b, b) @ right
+    def _separation(self, shared: Moments, a: str, b: str) -> NDArray[np.float64]:
+        gain = self.correlations_ * np.diagonal(shared.covariance(a, b))
+        spread_a, spread_b = (shared.covariance(c, c) for c in (a, b))  # (s, s)
         noise = spread_a * spread_b * np.outer(self.correlations_, self.correlations_)
         variance = np.diagonal(noise.cumsum(axis=0).cumsum(axis=1))
         return np.asarray(gain.cumsum() / np.sqrt(np.maximum(variance, np.finfo(float).tiny)))

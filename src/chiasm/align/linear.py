@@ -22,6 +22,9 @@ from chiasm.numerics import cholesky, fix_signs, leading_eigen, leading_singular
 class LinearAligner(Aligner):
     """One linear map a column into a space of `dim` coordinates: f(x) = (x - mean) W, at unit length.
 
+    A column of fewer rows than features is solved in the coordinates of what the rows span: the same, in
+    memory and time of the rows.
+
     `fit` takes {column: array (n, d) or Features}; an absent row is NaN throughout, and every pair of
     columns learns from all rows that have both. `fit_moments` takes ready `Moments` instead, so that rows
     never need to be in memory together.
@@ -45,9 +48,11 @@ class LinearAligner(Aligner):
         columns = check_linked(moments)
         self.forget()
         self.means_ = {name: moments.center(name).astype(np.float32) for name in columns}
-        self._solve(moments, columns)
+        axes = moments.axes()
+        self._solve(moments.turned(axes) if axes else moments, columns)
+        maps = {c: axes[c] @ w if c in axes else w for c, w in self.maps_.items()}
         # one memory layout, so that a model that was read back gives the same bits
-        self.maps_ = {c: np.ascontiguousarray(w, np.float32) for c, w in self.maps_.items()}
+        self.maps_ = {c: np.ascontiguousarray(w, np.float32) for c, w in maps.items()}
         return self
 
     def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:

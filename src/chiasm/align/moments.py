@@ -7,13 +7,13 @@ model tuned on one part is refitted on all of it without reading a row twice.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
-from copy import copy
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.align.product import Multiply, Product
 from chiasm.checks import check_matrix
 from chiasm.encode.features import Features
 from chiasm.errors import DataError, ShapeError, UsageError, need
@@ -28,7 +28,7 @@ TOGETHER = 2
 Table = Mapping[str, "Features | NDArray[Any]"]
 Doubles = NDArray[np.float64]
 Sums = NDArray[np.float32]
-Product = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
+Axes = Mapping[str, NDArray[np.float32]]
 
 
 def check_table(table: Any) -> None:
@@ -54,7 +54,7 @@ class Moments:
         self.shift: dict[str, NDArray[np.float32]] = {}
         self.count: dict[tuple[str, str], int] = {}
         self.sums: dict[tuple[str, str], Doubles] = {}  # (a, b): of a, over the rows that have both
-        self.products: dict[tuple[str, str], Doubles] = {}  # only a <= b
+        self.products: dict[tuple[str, str], Product] = {}  # only a <= b
         self._product = _product(precision)
 
     @classmethod
@@ -86,10 +86,10 @@ class Moments:
         """The moments of some columns alone."""
         part = Moments(self.precision)
         part.shift = {c: self.shift[c] for c in columns}
-        for name in ("count", "sums", "products"):
-            store = getattr(self, name)
-            # copies, since `add` adds in place
-            setattr(part, name, {pair: copy(v) for pair, v in store.items() if set(pair) <= set(columns)})
+        inside = [pair for pair in self.sums if set(pair) <= set(columns)]
+        part.sums = {pair: self.sums[pair].copy() for pair in inside}  # since `add` adds in place
+        part.count = {pair: self.count[pair] for pair in inside if pair in self.count}
+        part.products = {pair: self.products[pair].copy() for pair in inside if pair in self.products}
         return part
 
     def add(self, table: Table) -> Self:
@@ -101,7 +101,7 @@ class Moments:
         if len(set(lengths.values())) > 1:
             raise ShapeError(f"columns have different numbers of rows: {lengths}", where="moments")
         for start in range(0, max(lengths.values(), default=0), CHUNK):
-            with np.errstate(over="ignore", invalid="ignore"):  # `covariance` names what was too large
+            with np.errstate(over="ignore"):  # `covariance` names what was too large
                 self._add_chunk({name: _part(name, table[name], start) for name in sorted(table)})
         return self
 
@@ -114,10 +114,10 @@ class Moments:
         rows = self.pairs(a, b)
         if not rows:
             return np.zeros((self.width(a), self.width(b)))
-        product = self.products[a, b] if a <= b else self.products[b, a].T
-        if not np.isfinite(product).all():
+        product = self.products[a, b].value() if a <= b else self.products[b, a].value().T
+        if not (np.isfinite(self.sums[a, b]).all() and np.isfinite(self.sums[b, a]).all()):
             raise DataError(
-                "numbers too large for products in single precision",
+                "numbers too large to be summed in single precision",
                 where=" or ".join(f"column {c!r}" for c in sorted({a, b})),
                 hint="Scale the features down.",
             )
@@ -126,6 +126,24 @@ class Moments:
     def center(self, column: str) -> Doubles:
         """(d,) the mean of a column in its own units."""
         return self.mean(column, column) + self.shift[column]
+
+    def axes(self) -> Axes:
+        """{column: (d, r) orthonormal} coordinates of what its rows span, where they are fewer than features.
+
+        Ridge solutions lie there (Schölkopf et al. 2001), so `turned` moments teach the same.
+        """
+        own = {c: self.products[c, c].factors for c in self.columns}
+        rows = {c: np.vstack([left for left, _ in factors]) for c, factors in own.items() if factors}
+        return {c: orthonormal(r) for c, r in rows.items()}
+
+    def turned(self, axes: Axes) -> Moments:
+        """The moments in other coordinates of some columns."""
+        small = Moments(self.precision)
+        small.shift = {c: shift @ axes[c] if c in axes else shift for c, shift in self.shift.items()}
+        small.count = dict(self.count)
+        small.sums = {(a, b): s @ axes[a] if a in axes else s for (a, b), s in self.sums.items()}
+        small.products = {(a, b): p.turned(axes.get(a), axes.get(b)) for (a, b), p in self.products.items()}
+        return small
 
     def __add__(self, other: Moments) -> Moments:
         """Moments of both parts together; the other part's shifts are brought to this one's."""
@@ -139,8 +157,11 @@ class Moments:
         for (a, b), rows in self.count.items():
             move_a, move_b = self.shift[a] - total.shift[a], self.shift[b] - total.shift[b]
             sum_a, sum_b = self.sums[a, b], self.sums[b, a]
-            product = self.products[a, b] + np.outer(sum_a, move_b) + np.outer(move_a, sum_b)
-            _accumulate(total.products, (a, b), product + rows * np.outer(move_a, move_b))
+            product = total.products.setdefault((a, b), self._empty(a, b))
+            product.add_product(self.products[a, b])
+            if move_a.any() or move_b.any():  # Σ (l + m)ᵀ(r + m'), of which Σ lᵀr is there
+                moved = np.stack([sum_a, move_a, rows * move_a]), np.stack([move_b, sum_b, move_b])
+                product.add(*(part.astype(np.float64) for part in moved))
             for key, value in {(a, b): sum_a + rows * move_a, (b, a): sum_b + rows * move_b}.items():
                 _accumulate(total.sums, key, value)
             total.count[a, b] = total.count.get((a, b), 0) + rows
@@ -155,18 +176,24 @@ class Moments:
                 sums[name] = _sum(shifted[name].means) if total is None or shift.any() else total
         for name, f in shifted.items():
             items = f.values if f.means is f.values else f.values / np.sqrt(f.counts[f.row])[:, None]
-            self._note(name, name, len(f.means), items.T @ items, sums[name], sums[name])
+            self._note(name, name, len(f.means), (items, items), sums[name], sums[name])
         for a, b in itertools.combinations(sorted(shifted), 2):
             left, right = _paired(shifted[a], shifted[b])
             if len(left):
                 sum_a = sums[a] if left is shifted[a].means else _sum(left)
                 sum_b = sums[b] if right is shifted[b].means else _sum(right)
-                self._note(a, b, len(left), self._product(left, right), sum_a, sum_b)
+                self._note(a, b, len(left), (left, right), sum_a, sum_b)
 
     def _note(
-        self, a: str, b: str, rows: int, product: NDArray[Any], sum_a: NDArray[Any], sum_b: NDArray[Any]
+        self,
+        a: str,
+        b: str,
+        rows: int,
+        both: tuple[NDArray[Any], NDArray[Any]],
+        sum_a: NDArray[Any],
+        sum_b: NDArray[Any],
     ) -> None:
-        _accumulate(self.products, (a, b), product)
+        self.products.setdefault((a, b), self._empty(a, b)).add(*both)
         for key, total in {(a, b): sum_a, (b, a): sum_b}.items():
             _accumulate(self.sums, key, total)
         self.count[a, b] = self.count.get((a, b), 0) + rows
@@ -175,7 +202,14 @@ class Moments:
         shift = self.shift[name]
         if f.width != len(shift):
             raise ShapeError(f"expected width {len(shift)}, got {f.width}", where=f"column {name!r}")
-        return f.with_values(f.values - shift) if shift.any() else f
+        if shift.any():
+            return f.with_values(f.values - shift)
+        # few rows are kept, and whoever gave them may change them
+        return f.with_values(f.values.copy()) if len(f.values) < f.width else f
+
+    def _empty(self, a: str, b: str) -> Product:
+        multiply = _single if a == b else self._product
+        return Product((a, b), (self.width(a), self.width(b)), multiply)
 
 
 def _part(name: str, cells: Features | NDArray[Any], start: int) -> tuple[Features, Sums | None]:
@@ -220,15 +254,24 @@ def _accumulate(store: dict[tuple[str, str], Doubles], key: tuple[str, str], val
         store[key] = np.array(value, np.float64)
 
 
-def _product(precision: str) -> Product:
+def orthonormal(rows: NDArray[Any]) -> NDArray[np.float32]:
+    """(d, n) an orthonormal basis of what rows (n, d), n <= d, span."""
+    return np.linalg.qr(rows.T.astype(np.float64))[0].astype(np.float32)
+
+
+def _single(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(left.T @ right)
+
+
+def _product(precision: str) -> Multiply:
     if precision == "float32":
-        return lambda left, right: left.T @ right
+        return _single
     if precision == "bfloat16":
         return _half_product()
     raise UsageError(f"precision is 'float32' or 'bfloat16', got {precision!r}")
 
 
-def _half_product() -> Product:
+def _half_product() -> Multiply:
     """X'Y in half precision: each block is rounded as it leaves, so short blocks keep more digits."""
     need("torch", "neural")
     import torch

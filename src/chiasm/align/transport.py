@@ -13,7 +13,8 @@ from scipy import linalg
 from chiasm.align.aligner import Aligner, Columns, Matrix
 from chiasm.align.bridge import Pair, completed, seen, support
 from chiasm.align.linear import CCA
-from chiasm.align.moments import TOGETHER, Doubles, Moments
+from chiasm.align.moments import TOGETHER, Axes, Doubles, Moments
+from chiasm.align.span import spans, turned
 from chiasm.checks import check_range
 from chiasm.errors import UsageError, need
 from chiasm.numerics import cholesky, ridged, unit_rows, whitened
@@ -90,9 +91,15 @@ class Transport(Aligner):
 
     def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
         self._check()
-        loose = unpaired(X)
-        space = self._transported(X, loose) if loose else self._taught(X)
-        self.means_, self.maps_, self.correlations_ = space.means_, space.maps_, space.correlations_
+        axes = spans(X)
+        few = turned(X, axes)
+        loose = unpaired(few)
+        space = self._transported(few, loose) if loose else self._taught(few)
+        self.correlations_ = space.correlations_
+        self.means_, self.maps_ = (
+            {c: axes[c] @ w if c in axes else w for c, w in learned.items()}
+            for learned in (space.means_, space.maps_)
+        )
 
     def _check(self) -> None:
         need("ot", "transport")
@@ -168,6 +175,10 @@ class Planned(Moments):
     def known(self, a: str, b: str) -> bool:
         """Whether rows or a plan tell their covariance."""
         return super().known(a, b) or (min(a, b), max(a, b)) in self.plans
+
+    def axes(self) -> Axes:
+        """None: plans are made in the coordinates of what the rows span."""
+        return {}
 
     def covariance(self, a: str, b: str) -> Doubles:
         """(d_a, d_b) the blended covariance; that of the rows within a column."""

@@ -17,7 +17,6 @@ from chiasm.align.choose import AUTO, climb, ladder
 from chiasm.align.hubness import Hubness
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
-from chiasm.align.span import fit_spanned
 from chiasm.align.tune import BANK, Right, Tuning, sample
 from chiasm.encode.encoder import Encoder
 from chiasm.encode.engine import Described
@@ -79,9 +78,7 @@ def fit_space(
     if len(parts.score):
         stage.align(aligner, "fit", "tune")
         trial = Space(kept, aligner, stage.hubness(aligner, tuning, ("fit", "tune"), seed), fusion)
-        baselines = Baselines.of(
-            stage.moments("fit", "tune"), aligner.dim, stage.part(stage.places("fit", "tune"))
-        )
+        baselines = Baselines.of(stage.moments("fit", "tune"), aligner.dim)
         wanted = stage.labelled(parts.score)
         whole = {c: len(f.row) for c, f in features.items()}
         report = judge(trial, baselines, stage.part(parts.score), wanted, target, seed, whole)
@@ -91,11 +88,7 @@ def fit_space(
     space = Space(kept, aligner, stage.hubness(aligner, tuning, ("fit", "tune", "score"), seed), fusion)
     return Fitted(
         space,
-        Baselines.of(
-            stage.moments("fit", "tune", "score"),
-            aligner.dim,
-            stage.part(stage.places("fit", "tune", "score")),
-        ),
+        Baselines.of(stage.moments("fit", "tune", "score"), aligner.dim),
         features,
         parts,
         tuning,
@@ -198,7 +191,7 @@ class _Stage:
 
     def align(self, aligner: Aligner, *names: str) -> None:
         places = self.places(*names)
-        fit_spanned(aligner, self.moments(*names), self.part(places), self.labelled(places))
+        aligner.fit_rows(self.moments(*names), self.part(places), self.labelled(places))
 
     def choose(self, rungs: list[tuple[str, Aligner]], seed: int, notes: list[str]) -> tuple[Aligner, Tuning]:
         """The aligner, fitted on one part and tuned on another; the cheapest as it is where there is none."""
@@ -212,19 +205,19 @@ class _Stage:
             (q, a): relevance(valid[q], valid[a], labels).tocsr() for q, a in itertools.permutations(valid, 2)
         }
         if labels is None:
-            right |= self._told(rows, valid, seed)
+            right |= self._told(valid, seed)
         found = climb(rungs, self.moments("fit"), rows, valid, right, self.labelled(self.parts.fit), seed)
         if len(rungs) > 1:
             notes.append(str(found))
         return found.aligner, found.tuning
 
-    def _told(self, rows: Mapping[str, Features], valid: Mapping[str, Features], seed: int) -> Right:
+    def _told(self, valid: Mapping[str, Features], seed: int) -> Right:
         """What is right between columns never seen together, told by the bridge between them."""
         moments = self.moments("fit")
         unseen = bridges(moments.columns, seen(moments))
         if not unseen:
             return {}
-        first = fit_spanned(CCA(), moments, rows)
+        first = CCA().fit_moments(moments)
         vectors = {c: f.with_values(first.project(c, f.values)) for c, f in valid.items()}
         return told_right(vectors, unseen, seed)
 

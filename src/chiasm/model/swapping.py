@@ -15,7 +15,6 @@ from chiasm import plugins
 from chiasm.align.aligner import Aligner
 from chiasm.align.hubness import Hubness
 from chiasm.align.moments import Moments
-from chiasm.align.span import fit_spanned
 from chiasm.align.swap import Settings, swapped, tuned_swap
 from chiasm.align.tune import BANK, sampled, tune
 from chiasm.checks import check_known
@@ -115,7 +114,7 @@ class _Swapping:
         if self.old is None or names == PARTS:
             return aligner, self.part(names, self.model.vectors())
         rows = self.part(names, {**self.features, self.column: self.old})
-        own = fit_spanned(clone(aligner), Moments.of(rows), rows)
+        own = clone(aligner).fit_rows(Moments.of(rows), rows)
         return own, {c: f.with_values(own.project(c, f.values)) for c, f in rows.items()}
 
     def tuned(self) -> tuple[Settings, Directions]:
@@ -149,7 +148,7 @@ class _Swapping:
         for other in rows:
             if other != self.column:
                 pair = {c: rows[c] for c in (other, self.column)}
-                found |= Baselines.of(Moments.of(pair), self.model.space.aligner.dim, pair).regressions
+                found |= Baselines.of(Moments.of(pair), self.model.space.aligner.dim).regressions
         return Baselines(found)
 
     def report(self, settings: Settings, tuned: Directions) -> Report | None:
@@ -166,7 +165,7 @@ class _Swapping:
         labels = None if self.labels is None else [self.labels[i] for i in self.places["score"]]
         target = self.model.facts.get("target")
         rows = self.part(learned)
-        plain = Baselines.of(Moments.of(rows), self.model.space.aligner.dim, rows)
+        plain = Baselines.of(Moments.of(rows), self.model.space.aligner.dim)
         whole = {c: len(f.row) for c, f in self.features.items()}
         found = judge(space, plain, self.part(("score",)), labels, target, self.seed, whole)
         return replace(found, outcomes=report.outcomes, stresses=report.stresses)
