@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from chiasm.align.tune import BANK, Right, Tuning, sample
 from chiasm.encode.encoder import Encoder
 from chiasm.encode.engine import Described
 from chiasm.encode.features import Features
-from chiasm.errors import Broken, DataError, UsageError
+from chiasm.errors import DataError, UsageError
 from chiasm.fuse.mean import Mean
 from chiasm.judge.relevance import relevance
 from chiasm.judge.scoreboard import Report
@@ -43,8 +43,7 @@ class Fitted:
     parts: Parts
     tuning: Tuning
     report: Report | None
-    notes: list[str] = field(default_factory=list)
-    broken: list[Broken] = field(default_factory=list)
+    notes: list[str]
 
 
 def fit_space(
@@ -94,7 +93,6 @@ def fit_space(
         tuning,
         report,
         notes,
-        [cell for d in described.values() for cell in d.broken],
     )
 
 
