@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.align.alike import NEAR
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import DataError, ShapeError, UsageError
-from chiasm.judge.copies import ALIKE, Duplicate, Leak, Name, duplicates, few_values, leaks
+from chiasm.judge.copies import Duplicate, Leak, Name, duplicates, few_values, leaks
 from chiasm.judge.estimate import Estimate
 from chiasm.judge.giveaway import Giveaway, giveaways
 from chiasm.judge.pairing import Mispaired, Pairing, Ridge, pairing
@@ -97,7 +98,7 @@ def audit(
     numbers: Sequence[int] | NDArray[np.int64] | None = None,
     ridge: Ridge | None = None,
     rounds: int = 2,
-    alike: float = ALIKE,
+    alike: float = NEAR,
     seed: int = 0,
 ) -> Audit:
     """Look at {column: (n, d) or Features} for what spoils learning; absent rows are NaN.

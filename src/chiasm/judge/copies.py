@@ -10,20 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from chiasm.align.alike import NEAR, all_near_copies
 from chiasm.checks import check_range
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import ShapeError
-from chiasm.metrics import blocks
-from chiasm.numerics import leading_eigen, unit_rows
 
 Floats = NDArray[Any]
 Ints = NDArray[np.int64]
 
-ALIKE = 0.99
-"""A photo compressed again or at 60 % of its size is as near to itself (9 of 10, by the built-in encoder), a
-cropped one is not; strangers among synthetic sounds and digits reach 0.98."""
-AXES = 64
-"""Leading directions in which near neighbours are looked for first."""
 COMMON, FEW = 0.5, 5
 """Where more rows than `COMMON` are like another, and most of those in groups of more than `FEW` rows, the
 column holds few values, and copies are no news."""
@@ -82,7 +76,7 @@ class Leak:
 
 
 def duplicates(
-    column: str, cells: Features | Floats, alike: float = ALIKE
+    column: str, cells: Features | Floats, alike: float = NEAR
 ) -> tuple[tuple[Duplicate, ...], float]:
     """Groups of rows of (n, d) or Features that are near-duplicates of each other, the largest first; and the
     share of the column's rows that are in one.
@@ -98,7 +92,7 @@ def duplicates(
     if not len(f.row):
         return (), 0.0
     content, first = _items(f)
-    left, right, cosines = _pairs(f.values[first], alike)
+    left, right, cosines = all_near_copies(f.values[first], alike)
     # rows and contents are the nodes of one graph: a row holds contents, and contents are near contents
     ends = np.r_[f.row, f.n + left], np.r_[f.n + content, f.n + right]
     size = f.n + len(first)
@@ -178,38 +172,6 @@ def _items(f: Features) -> tuple[Ints, Ints]:
     key = f.values if f.key is None else f.key
     _, first, content = np.unique(key, axis=0, return_index=True, return_inverse=True)
     return content.ravel(), first
-
-
-def _pairs(values: Floats, alike: float) -> tuple[Ints, Ints, Floats]:
-    """(p,), (p,) pairs of rows of values (n, d) that are near each other, and their cosines (p,)."""
-    unit = unit_rows(values - values.mean(axis=0))
-    few = np.asarray(unit @ _axes(unit), np.float32) if min(unit.shape) > 2 * AXES else unit
-    found = [_near(unit, few, rows, alike) for rows in blocks(len(few), len(few))]
-    left, right, cosines = (np.concatenate(part) for part in zip(*found, strict=True))
-    return left, right, cosines
-
-
-def _axes(unit: Floats) -> Floats:
-    """(d, AXES) orthonormal leading directions of (n, d), by the products of its narrower side."""
-    if len(unit) >= unit.shape[1]:
-        return leading_eigen(unit.T @ unit, AXES)[1]
-    return np.asarray(np.linalg.qr(unit.T @ leading_eigen(unit @ unit.T, AXES)[1])[0])
-
-
-def _near(unit: Floats, few: Floats, rows: slice, alike: float) -> tuple[Ints, Ints, Floats]:
-    """Pairs of the given rows with later ones: as near as that in the leading directions, then in all."""
-    half = np.einsum("ij,ij->i", few, few) / 2
-    apart = (
-        half[rows, None] + half[rows.start :] - few[rows] @ few[rows.start :].T
-    )  # half the squared distance
-    left, right = (found + rows.start for found in np.nonzero(apart <= 1 - alike + 1e-5))
-    left, right = left[left < right], right[left < right]
-    cosines = [
-        np.einsum("ij,ij->i", unit[left[some]], unit[right[some]])
-        for some in blocks(len(left), unit.shape[1])
-    ]
-    near = np.concatenate([np.empty(0, np.float32), *cosines])
-    return left[near >= alike], right[near >= alike], near[near >= alike]
 
 
 def _listed(rows: Sequence[int], name: Name, most: int = 6) -> str:
