@@ -17,11 +17,23 @@ def test_unit_rows_leave_zero_and_nan_as_they_are() -> None:
     assert unit_rows(np.zeros((0, 3))).shape == (0, 3)
 
 
+@pytest.mark.parametrize("size", [1e-42, 1e-30, 1e-18, 1e18, 1e37])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_unit_rows_are_those_of_any_multiple(size: float, kind: type) -> None:
+    rows = np.array([[3.0, -4.0], [0.0, 0.0], [2.0, 0.0]])
+    units = [[0.6, -0.8], [0, 0], [1, 0]]
+    np.testing.assert_allclose(
+        unit_rows((rows * size).astype(kind)), units, atol=1e-3 if size < 1e-38 else 1e-6
+    )
+
+
 def test_a_ridge_is_in_units_of_the_total_variance() -> None:
     x = RNG.standard_normal((50, 4))
     own = x.T @ x
     np.testing.assert_allclose(ridged(own, 0.1), own + 0.1 * np.trace(own) * np.eye(4))
     np.testing.assert_allclose(ridged(100 * own, 0.1), 100 * ridged(own, 0.1))
+    np.testing.assert_allclose(ridged(1e-60 * own, 0.1), 1e-60 * ridged(own, 0.1))
+    np.testing.assert_array_equal(ridged(np.zeros((2, 2)), 0.1), 0.1 * np.eye(2))
     np.testing.assert_array_equal(own, x.T @ x)
 
 

@@ -11,10 +11,25 @@ from scipy import linalg
 Matrix = NDArray[np.floating[Any]]
 
 
+TINY, LARGE = 1e-30, 1e30
+"""Squared lengths between these are exact enough in single precision."""
+
+
 def unit_rows(values: Matrix) -> NDArray[np.float32]:
-    """Rows (n, k) at unit length; a zero row stays zero and a NaN row NaN."""
-    norms = np.sqrt(np.einsum("ij,ij->i", values, values))[:, None]
-    return np.divide(values, np.where(norms > 0, norms, 1), dtype=np.float32)
+    """Rows (n, k) at unit length, whatever their size; a zero row stays zero and a NaN row NaN."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.einsum("ij,ij->i", values, values)
+    odd = np.flatnonzero(~((squares > TINY) & (squares < LARGE)))
+    norms = np.sqrt(np.where(squares > 0, squares, 1))[:, None]
+    with np.errstate(over="ignore", invalid="ignore"):
+        units = np.divide(values, norms, dtype=np.float32)
+    if len(odd):
+        rows = values[odd]
+        peaks = np.abs(rows).max(axis=1, initial=0, keepdims=True)
+        rows = rows / np.where(peaks > 0, peaks, 1)
+        norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
+        units[odd] = np.divide(rows, np.where(norms > 0, norms, 1), dtype=np.float32)
+    return units
 
 
 def softmax(scores: Matrix) -> tuple[Matrix, Matrix]:
@@ -30,9 +45,10 @@ def softmax(scores: Matrix) -> tuple[Matrix, Matrix]:
 
 def ridged(covariance: Matrix, ridge: float) -> Matrix:
     """C + ridge · trace(C) · I: a ridge in units of the features' total variance, so one value fits any
-    width.
+    width and size.
     """
-    scale = max(float(np.trace(covariance)), 1e-30)
+    variance = float(np.trace(covariance))
+    scale = variance if variance > 0 else 1.0
     out = covariance.copy()
     out.flat[:: len(covariance) + 1] += ridge * scale
     return out

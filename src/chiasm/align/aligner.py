@@ -19,7 +19,8 @@ from chiasm.numerics import unit_rows
 
 Matrix = NDArray[Any]
 Columns = Mapping[str, Features]
-HUGE = 1e15
+HUGE = 1e33
+"""Numbers up to here may be multiplied by a map's in single precision."""
 
 
 class Aligner(Estimator, ABC):
@@ -96,7 +97,10 @@ class Aligner(Estimator, ABC):
 
     def centred(self, name: str, values: Matrix) -> NDArray[np.float32]:
         """The values checked, less the column's mean."""
-        return np.asarray(tamed(self.checked(name, values)) - self.means_[name], np.float32)
+        values = self.checked(name, values)
+        if np.abs(values).max(initial=0) < HUGE:
+            return np.asarray(values - self.means_[name], np.float32)
+        return np.asarray(shortened(values - self.means_[name].astype(np.float64), HUGE), np.float32)
 
     def transform(self, X: Mapping[str, Features | Matrix]) -> dict[str, NDArray[np.float32]]:
         """{column: (n, d)} to {column: (n, k)} unit rows; absent rows are NaN, only given columns appear."""
@@ -132,10 +136,10 @@ MEMBERS: Named[Aligner] = Named(
 """What another aligner can keep in its own state."""
 
 
-def tamed(values: Matrix) -> Matrix:
-    """Rows so long that single precision would overflow, shortened: only their direction counts."""
+def shortened(values: Matrix, most: float) -> Matrix:
+    """Rows (n, d) with a number above `most` made so much shorter: only their direction counts."""
     peaks = np.abs(values).max(axis=1, initial=0, keepdims=True)
-    return values if peaks.max(initial=0) < HUGE else values / np.maximum(peaks / HUGE, 1)
+    return values if peaks.max(initial=0) < most else values / np.maximum(peaks / most, 1)
 
 
 def check_linked(moments: Moments) -> list[str]:

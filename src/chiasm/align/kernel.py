@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 from scipy.spatial.distance import pdist
 
-from chiasm.align.aligner import Aligner, Columns, Matrix
+from chiasm.align.aligner import Aligner, Columns, Matrix, shortened
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
 from chiasm.align.tune import FEW, mean_reciprocal_rank
@@ -26,6 +26,7 @@ RIDGES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 SAFE = 1e-3  # of them, where no rows are held out
 SAMPLE = 500  # items of a column among which the median distance is taken
 ROWS = 4_096  # mapped at once
+FAR = 1e15  # bandwidths from which an item is as far as can be
 JITTER = 1e-9  # of the landmarks' kernel, in units of its trace: below it float32 knows nothing
 
 
@@ -123,6 +124,7 @@ class Kernel(Aligner):
 
     def settled(self) -> dict[str, Any]:
         """The ridge taken."""
+        self.require_fitted("ridge_")
         return {"ridge": self.ridge_}
 
     @property
@@ -143,15 +145,19 @@ class Kernel(Aligner):
     def _told(self, name: str, centred: Vectors) -> Vectors:
         """(items, m) of items less their mean: their kernel with the column's items, or their waves."""
         basis = self.bases_[name]
-        products = centred @ basis.T
         if self.basis == "waves":
+            products = centred @ basis.T
             waves = np.hstack([np.cos(products), np.sin(products)])
             return np.asarray(waves * np.float32(len(basis) ** -0.5))
+        # in a unit, a power of two, in which squares neither overflow nor vanish
+        size, power = np.frexp(self.bandwidths_[name])
+        centred, basis = (shortened(np.ldexp(v, -int(power)), FAR) for v in (centred, basis))
+        products = centred @ basis.T
         lengths, own = (np.einsum("ij,ij->i", v, v) for v in (centred, basis))
         products *= 2
         products -= lengths[:, None]
         products -= own  # now minus the squared distances
-        products *= np.float32(0.5 / self.bandwidths_[name] ** 2)
+        products *= np.float32(0.5 / size**2)
         return np.asarray(np.exp(np.minimum(products, 0)))
 
 

@@ -15,7 +15,7 @@ from chiasm.align.aligner import Aligner, Columns, Matrix, check_linked
 from chiasm.align.bridge import completed, seen
 from chiasm.align.moments import Moments, Table
 from chiasm.checks import check_known, check_range
-from chiasm.errors import UsageError
+from chiasm.errors import DataError, UsageError
 from chiasm.numerics import cholesky, fix_signs, leading_eigen, leading_singular, ridged, unit_rows, whitened
 
 
@@ -51,8 +51,16 @@ class LinearAligner(Aligner):
         axes = moments.axes()
         self._solve(moments.turned(axes) if axes else moments, columns)
         maps = {c: axes[c] @ w if c in axes else w for c, w in self.maps_.items()}
-        # one memory layout, so that a model that was read back gives the same bits
-        self.maps_ = {c: np.ascontiguousarray(w, np.float32) for c, w in maps.items()}
+        with np.errstate(over="ignore"):
+            # one memory layout, so that a model that was read back gives the same bits
+            self.maps_ = {c: np.ascontiguousarray(w, np.float32) for c, w in maps.items()}
+        for c, w in self.maps_.items():
+            if not np.isfinite(w).all():
+                raise DataError(
+                    "numbers too small, alone or beside another column, for a map in single precision",
+                    where=f"column {c!r}",
+                    hint="Scale the features up.",
+                )
         return self
 
     def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:

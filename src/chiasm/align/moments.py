@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.align.product import Multiply, Product
+from chiasm.align.product import Multiply, Product, single
 from chiasm.checks import check_matrix
 from chiasm.encode.features import Features
 from chiasm.errors import DataError, ShapeError, UsageError, need
@@ -208,7 +208,7 @@ class Moments:
         return f.with_values(f.values.copy()) if len(f.values) < f.width else f
 
     def _empty(self, a: str, b: str) -> Product:
-        multiply = _single if a == b else self._product
+        multiply = single if a == b else self._product
         return Product((a, b), (self.width(a), self.width(b)), multiply)
 
 
@@ -259,13 +259,9 @@ def orthonormal(rows: NDArray[Any]) -> NDArray[np.float32]:
     return np.linalg.qr(rows.T.astype(np.float64))[0].astype(np.float32)
 
 
-def _single(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
-    return np.asarray(left.T @ right)
-
-
 def _product(precision: str) -> Multiply:
     if precision == "float32":
-        return _single
+        return single
     if precision == "bfloat16":
         return _half_product()
     raise UsageError(f"precision is 'float32' or 'bfloat16', got {precision!r}")

@@ -97,6 +97,11 @@ def multiplied(left: Floats, right: Floats, multiply: Multiply) -> tuple[Floats,
     return multiply(a, b), 2.0 ** sum(units)
 
 
+def single(left: Floats, right: Floats) -> Floats:
+    """lᵀr in the rows' own precision."""
+    return np.asarray(left.T @ right)
+
+
 def exponent(values: Floats) -> int:
     """That of the largest number, 0 where it is of a size to be squared."""
     largest = max(float(values.max(initial=0)), -float(values.min(initial=0)))

@@ -14,6 +14,7 @@ from chiasm.align.aligner import Aligner, Columns, Matrix
 from chiasm.align.bridge import Pair, completed, seen, support
 from chiasm.align.linear import CCA
 from chiasm.align.moments import TOGETHER, Axes, Doubles, Moments
+from chiasm.align.product import multiplied, single
 from chiasm.align.span import spans, turned
 from chiasm.checks import check_range
 from chiasm.errors import UsageError, need
@@ -256,7 +257,8 @@ def _crossed(space: CCA, pair: Pair, left: Vectors, right: Vectors, entropy: flo
     plan *= plan.max(axis=1, keepdims=True) ** CONFIDENCE
     plan /= plan.sum()
     moved = plan @ (right - right.mean(axis=0))
-    return np.asarray((left - left.mean(axis=0)).T @ moved, np.float64)
+    cross, unit = multiplied(left - left.mean(axis=0), moved, single)
+    return np.asarray(cross, np.float64) * unit
 
 
 def transported(left: Vectors, right: Vectors, entropy: float) -> Vectors:
