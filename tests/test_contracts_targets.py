@@ -1,24 +1,20 @@
-"""What every fusion that predicts promises, found through the table of names, of numbers and of classes.
+"""What every fusion that predicts promises, in all its variants, of numbers and of classes.
 
 What lies under the mask has no say, an empty column changes nothing, nor does the disk: all bit for bit.
 """
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from test_contracts import EMPTY, JOINING, LATENT, MASKS, NAMES, VALUES, N, assert_same, gapped, stored, under
+from columns import EMPTY, LATENT, MASKS, N, assert_same, gapped, under
+from contracts import Case, cases, stored
 
-from chiasm import plugins
 from chiasm.fuse.fusion import Fusion
-from chiasm.fuse.singles import Stacked
 
-PREDICTING = [name for name in NAMES["fuse"] if name not in JOINING]
-QUICK: dict[str, Any] = {"width": 4, "members": 1, "epochs": 2}
 TARGETS: dict[str, list[Any]] = {
     "number": [None if i % 10 == 9 else float(x) for i, x in enumerate(LATENT[:, 0])],
     "classes": [
@@ -27,41 +23,36 @@ TARGETS: dict[str, list[Any]] = {
 }
 
 
-def quick(name: str) -> Fusion:
-    """A fusion that learns in no time."""
-    cls = plugins.get("fuse", name)
-    known = inspect.signature(cls).parameters
-    small = {key: value for key, value in QUICK.items() if key in known}
-    made: Fusion = cls(**small, **({"heads": ("linear",)} if issubclass(cls, Stacked) else {}))
-    return made
+PREDICTING = [case for case in cases("fuse") if issubclass(case.cls, Fusion)]
+Fitted = tuple[Case, list[Any], Fusion]
 
 
 @pytest.fixture(
-    scope="module", params=[(name, kind) for name in PREDICTING for kind in TARGETS], ids="-".join
+    scope="module",
+    params=[
+        pytest.param((case, y), id=f"{case}-{kind}") for case in PREDICTING for kind, y in TARGETS.items()
+    ],
 )
-def predicting(request: pytest.FixtureRequest) -> tuple[str, list[Any], Fusion]:
-    """A fusion's name, a target, and the fusion fitted to it on columns with gaps."""
-    name, kind = request.param
-    return name, TARGETS[kind], quick(name).fit(gapped(VALUES, MASKS), TARGETS[kind])
-
-
-Fitted = tuple[str, list[Any], Fusion]
+def predicting(request: pytest.FixtureRequest) -> Fitted:
+    """A fusion, a target, and the fusion fitted to it on columns with gaps."""
+    case, y = request.param
+    return case, y, case.made().fit(gapped(MASKS), y)
 
 
 def test_what_lies_under_the_mask_has_no_say_in_a_target(predicting: Fitted) -> None:
-    name, y, fitted = predicting
-    scores = fitted.scores(gapped(VALUES, MASKS))
+    case, y, fitted = predicting
+    scores = fitted.scores(gapped(MASKS))
     np.testing.assert_array_equal(np.isnan(scores).any(axis=1), ~np.any(list(MASKS.values()), axis=0))
     for seed in (1, 2):
         X = under(MASKS, seed)
         np.testing.assert_array_equal(fitted.scores(X), scores)
-    assert_same(quick(name).fit(X, y).state(), fitted.state())
+    assert_same(case.made().fit(X, y).state(), fitted.state())
 
 
 def test_an_empty_and_a_missing_column_are_one_to_a_target(predicting: Fitted) -> None:
-    name, y, fitted = predicting
-    X = gapped(VALUES, MASKS)
-    assert_same(quick(name).fit({**EMPTY, **X}, y).state(), fitted.state())
+    case, y, fitted = predicting
+    X = gapped(MASKS)
+    assert_same(case.made().fit({**EMPTY, **X}, y).state(), fitted.state())
     np.testing.assert_array_equal(fitted.scores({**EMPTY, **X}), fitted.scores(X))
     for gone in X:
         rest = {c: v for c, v in X.items() if c != gone}
@@ -71,15 +62,15 @@ def test_an_empty_and_a_missing_column_are_one_to_a_target(predicting: Fitted) -
 
 def test_a_fitted_target_comes_back_from_disk_to_the_bit(predicting: Fitted, tmp_path: Path) -> None:
     _, _, fitted = predicting
-    again = stored(fitted, tmp_path)
-    X = gapped(VALUES, MASKS)
+    again = stored("fuse", fitted, tmp_path)
+    X = gapped(MASKS)
     assert_same(again.scores(X), fitted.scores(X))
     assert again.predict(X) == fitted.predict(X)
 
 
 def test_a_row_scored_alone_or_among_others_in_any_order_scores_the_same(predicting: Fitted) -> None:
     _, _, fitted = predicting
-    X = gapped(VALUES, MASKS)
+    X = gapped(MASKS)
     scores, order = fitted.scores(X), np.random.default_rng(0).permutation(N)
     np.testing.assert_allclose(fitted.scores({c: v[order] for c, v in X.items()}), scores[order], atol=1e-6)
     alone = np.vstack([fitted.scores({c: v[i : i + 1] for c, v in X.items()}) for i in range(8)])
@@ -88,7 +79,7 @@ def test_a_row_scored_alone_or_among_others_in_any_order_scores_the_same(predict
 
 def test_a_gradient_carried_back_is_the_finite_difference(predicting: Fitted) -> None:
     _, _, fitted = predicting
-    X = gapped(VALUES, MASKS)
+    X = gapped(MASKS)
     rng = np.random.default_rng(0)
     toward = np.nan_to_num(fitted.scores(X)) + rng.standard_normal((N, len(fitted.base_)))
     found = fitted.pull(X, toward)
@@ -104,5 +95,5 @@ def test_a_gradient_carried_back_is_the_finite_difference(predicting: Fitted) ->
 
 
 def test_the_same_seed_learns_the_same_to_the_bit(predicting: Fitted) -> None:
-    name, y, fitted = predicting
-    assert_same(quick(name).fit(gapped(VALUES, MASKS), y).state(), fitted.state())
+    case, y, fitted = predicting
+    assert_same(case.made().fit(gapped(MASKS), y).state(), fitted.state())

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import linalg
 from sklearn import linear_model
 
 from chiasm.align import CCA, Moments, Procrustes, Ridge
-from chiasm.errors import DataError, ShapeError, UsageError
+from chiasm.errors import UsageError
 
 
 def related(
@@ -150,20 +148,6 @@ def test_ridge_regresses_onto_the_column_that_shares_most_rows() -> None:
         Ridge(2, target="x").fit({"x": x, "y": y, "z": z})
 
 
-@settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 10_000), share=st.floats(0, 0.6))
-def test_unit_rows_where_present_nan_where_absent(seed: int, share: float) -> None:
-    rng = np.random.default_rng(seed)
-    x, y = related(40, (4, 3), seed)
-    x[rng.random(40) < share], y[rng.random(40) < share] = np.nan, np.nan
-    x[:2], y[:2] = 1.0, rng.standard_normal((2, 3))
-    for vectors, given_ in zip(CCA(2).fit_transform({"x": x, "y": y}).values(), (x, y), strict=True):
-        absent = np.isnan(given_).all(axis=1)
-        assert vectors.dtype == np.float32
-        assert np.isnan(vectors[absent]).all()
-        np.testing.assert_allclose(np.linalg.norm(vectors[~absent], axis=1), 1, atol=1e-5)
-
-
 @pytest.mark.parametrize("scale", [0.1, 5.0])
 def test_a_constant_column_harms_nothing(scale: float) -> None:
     x, y = related()
@@ -180,28 +164,10 @@ def test_singular_covariances_are_solved() -> None:
     )
 
 
-def test_what_cannot_be_aligned_says_why() -> None:
-    x, y = related(10)
-    gone = np.full_like(y, np.nan)
-    with pytest.raises(DataError, match=r"needs two columns with features, got \['x'\]"):
-        CCA().fit({"x": x, "y": gone})
-    apart = y.copy()
-    x[:5], apart[5:] = np.nan, np.nan
-    with pytest.raises(DataError, match="column 'x' shares fewer than two rows"):
-        CCA().fit({"x": x, "y": apart})
-
-
-def test_wrong_settings_and_wrong_columns_are_refused() -> None:
+def test_wrong_settings_are_refused() -> None:
     x, y = related(30)
-    with pytest.raises(UsageError, match="dim must lie"):
-        CCA(dim=0).fit({"x": x, "y": y})
     with pytest.raises(UsageError, match="ridge must lie"):
         Ridge(ridge=-1).fit({"x": x, "y": y})
-    cca = CCA(2).fit({"x": x, "y": y})
-    with pytest.raises(UsageError, match="no column called 'z'"):
-        cca.transform({"z": x})
-    with pytest.raises(ShapeError, match=r"column 'x': expected \(n, 6\), got \(30, 5\)"):
-        cca.transform({"x": y})
     with pytest.raises(UsageError, match="no column called 'w'"):
         Procrustes(target="w").fit({"x": x, "y": y})
 

@@ -128,6 +128,7 @@ class Adversarial(Aligner):
 
     def settled(self) -> dict[str, Any]:
         """The passes that were best, and the closed form's ridge."""
+        self.require_fitted("epochs_")
         return {"epochs": self.epochs_, "ridge": self.ridge_}
 
     @property
