@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chiasm.align import alike
 from chiasm.encode.features import Features
 from chiasm.errors import DataError, ShapeError, UsageError
-from chiasm.judge import copies
 from chiasm.judge.audit import Audit, audit
 from chiasm.judge.copies import duplicates, leaks
 from chiasm.judge.giveaway import giveaways
@@ -333,8 +333,8 @@ def test_wide_columns_are_compared_by_the_products_of_their_rows(
 ) -> None:
     """Four thousand features of a few rows: no matrix of features by features is taken apart."""
     seen = []
-    whole = copies.leading_eigen
-    monkeypatch.setattr(copies, "leading_eigen", lambda m, k: [seen.append(len(m)), whole(m, k)][1])
+    whole = alike.leading_eigen
+    monkeypatch.setattr(alike, "leading_eigen", lambda m, k: [seen.append(len(m)), whole(m, k)][1])
     values = np.random.default_rng(0).standard_normal((n, 4_000)).astype(np.float32)
     values[7] = values[3] + 0.01 * values[5]
     (found,), _ = duplicates("x", values)
