@@ -393,3 +393,30 @@ def test_a_column_of_nothing_usable_is_left_out_named_and_counted(table: Path, t
 def test_hits_are_plain_json(model: Model) -> None:
     hit = model.search({"caption": CAPTION})[0]
     assert Hit(**hit.to_json()) == hit
+
+
+def twins(n: int = 12) -> dict[str, Any]:
+    """A table in which every id stands twice."""
+    rng = np.random.default_rng(0)
+    latent = rng.standard_normal((2 * n, 3))
+    views = {c: (latent @ rng.standard_normal((3, 5))).tolist() for c in ("left", "right")}
+    return {"id": [f"p{i // 2}" for i in range(2 * n)], **views}
+
+
+def test_ids_that_stand_twice_name_no_row_and_the_fit_says_so() -> None:
+    model = chiasm.fit(twins(), dim=2)
+    note = next(note for note in model.notes if "'id'" in note)
+    assert "more than one row has 'p0', 'p1', 'p2' and 9 more: rows go by their numbers" in note
+    assert "--by id keeps them on one side" in note
+    assert model.rows.ids == [str(i) for i in range(24)]
+    assert len(model.remove("3").rows) == 23
+    with pytest.raises(UsageError, match="no indexed row has the id 'p1'"):
+        model.remove("p1")
+    grouped = chiasm.fit(twins(), dim=2, by="id")
+    assert not any("--by id" in note for note in grouped.notes)
+
+
+def test_rows_taken_twice_are_refused() -> None:
+    rows = chiasm.read({**twins(), "id": [f"p{i}" for i in range(24)]})
+    with pytest.raises(DataError, match="taken more than once: 'p0', 'p1', 'p2' and 21 more"):
+        chiasm.fit(rows[np.arange(48) // 2])

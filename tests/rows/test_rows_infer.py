@@ -13,7 +13,7 @@ import pytest
 
 from chiasm import read
 from chiasm.errors import DataError, UsageError
-from chiasm.rows.columns import name_rows
+from chiasm.rows.columns import clash
 from chiasm.rows.infer import count_words
 from chiasm.rows.modality import MODALITIES
 from chiasm.rows.schema import Schema
@@ -179,12 +179,21 @@ def test_an_id_column_names_the_rows(ids: list[Any]) -> None:
     assert rows.schema["ID"].modality == "name"
 
 
-@pytest.mark.parametrize("ids", [["a", "a"], ["a", None], ["a", ""]])
-def test_ids_that_name_no_row_fall_back(ids: list[Any]) -> None:
-    rows = read({"id": ids, "n": [1, 2]})
-    assert rows.ids == ["0", "1"]
-    assert "row numbers are used" in rows.schema["id"].why
-    assert not name_rows(rows.table["id"])
+@pytest.mark.parametrize(
+    ("ids", "why"),
+    [
+        (["a", "a"], "more than one row has 'a'"),
+        ([*"abcde", *"abcde"], "more than one row has 'a', 'b', 'c' and 2 more"),
+        ([7, 8, 7], "more than one row has '7'"),
+        (["a", None, "a"], "1 of 3 rows lack it"),
+        (["a", ""], "1 of 2 rows lack it"),
+    ],
+)
+def test_ids_that_name_no_row_fall_back_and_say_why(ids: list[Any], why: str) -> None:
+    rows = read({"id": ids, "n": list(range(len(ids)))})
+    assert rows.ids == [str(i) for i in range(len(ids))]
+    assert rows.schema["id"].why == f"called id, but {why}"
+    assert clash(rows.table["id"]) == why
 
 
 def test_overrides_win_and_misspelt_ones_are_refused() -> None:

@@ -190,7 +190,17 @@ def test_concat_keeps_both_and_numbers_on() -> None:
 def test_concat_refuses_a_repeated_id() -> None:
     first, second = read([{"id": "a", "n": 1}]), read([{"id": "b", "n": 2}])
     assert Rows.concat(first, second).ids == ["a", "b"]
-    with pytest.raises(DataError, match="ids are there already: a"):
+    with pytest.raises(DataError, match="column 'id': ids are there already: 'a'"):
         Rows.concat(first, first)
-    with pytest.raises(DataError, match="without an id"):
+    with pytest.raises(DataError, match="no ids of their own: 1 of 2 rows lack it"):
         Rows.concat(first, read([{"n": 2}]))
+    with pytest.raises(DataError, match="no ids of their own: more than one row has 'b'"):
+        Rows.concat(first, read([{"id": "b", "n": 2}, {"id": "b", "n": 3}], schema=first.schema))
+
+
+def test_concat_refuses_a_row_taken_twice() -> None:
+    """Without ids rows go by their numbers, and a number that stands twice would name either."""
+    first, second = read({"n": [1, 2]}), read({"n": [3, 4, 5]})
+    assert Rows.concat(first, second[[2, 0]]).ids == ["0", "1", "4", "2"]
+    with pytest.raises(DataError, match=r"taken more than once: '4'.* Take each row once"):
+        Rows.concat(first, second[[2, 0, 2]])

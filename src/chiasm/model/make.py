@@ -15,7 +15,7 @@ from chiasm.align.hubness import Hubness
 from chiasm.align.linear import CCA
 from chiasm.checks import check_known, check_range
 from chiasm.encode.cache import Cache, opened
-from chiasm.encode.engine import Described
+from chiasm.encode.described import Described
 from chiasm.errors import UsageError
 from chiasm.fuse.fusion import Fusion
 from chiasm.fuse.mean import Mean
@@ -28,8 +28,10 @@ from chiasm.model.inputs import TABLE, Encoders, Inputs, Progress, choose_inputs
 from chiasm.model.judging import Baselines
 from chiasm.model.learning import Learned, candidates, learn
 from chiasm.model.model import Model
+from chiasm.model.remarks import unnamed
 from chiasm.model.space import Space
 from chiasm.model.targets import Kinds, Settings
+from chiasm.rows.join import check_once
 from chiasm.rows.readers import read
 from chiasm.rows.rows import Rows
 
@@ -86,6 +88,7 @@ def fit(
     check_range(copies, "copies", 0, MOST_COPIES)
     check_range(coverage, "coverage", 0, 1)
     rows = read(data, modalities=modalities, clean=clean)
+    check_once(rows)
     targets = [target] if isinstance(target, str) else list(target or ())
     kinds = dict.fromkeys(targets, task) if isinstance(task, str) else dict(task or {})
     _check(rows, targets, kinds, by, time, folds)
@@ -179,7 +182,8 @@ def _model(
     facts: Mapping[str, Any],
 ) -> Model:
     outcomes = tuple(one.outcome for one in learned.values())
-    notes = [note for one in learned.values() for note in one.notes]
+    notes = unnamed(rows, parted=bool(facts["by"] or facts["targets"]))
+    notes += [note for one in learned.values() for note in one.notes]
     broken = [cell for d in described.values() for cell in d.broken]
     report = Report((), len(rows), "", (), outcomes) if outcomes else None
     space, galleries, baselines, more = NOWHERE, {}, Baselines({}), {}

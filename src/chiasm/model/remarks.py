@@ -72,6 +72,16 @@ def repeated(rows: Rows, target: str) -> list[str]:
     return found
 
 
+def unnamed(rows: Rows, parted: bool) -> list[str]:
+    """A word on a column called id that does not name the rows; parted : whether groups are spoken of."""
+    advice = "" if parted else " If rows of one id belong together, --by {0} keeps them on one side."
+    return [
+        f"Column {c.name!r} is {c.why}: rows go by their numbers.{advice.format(c.name)}"
+        for c in rows.schema.columns
+        if not rows.schema.ids and c.modality == "name" and c.name.lower() == "id"
+    ]
+
+
 def read_as(target: str, task: Task, stated: Mapping[str, Any]) -> list[str]:
     whole = all(isinstance(value, int | float) for value in task.classes)
     if task.kind == "classes" and whole and target not in stated:

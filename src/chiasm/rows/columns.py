@@ -9,7 +9,7 @@ not parse) · category, name: large_string.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -212,12 +212,21 @@ def _without_absent(data: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(absent, pa.scalar(None, text.type), text)
 
 
-def name_rows(data: pa.ChunkedArray) -> bool:
-    """Whether a column can name the rows: never null or empty, never twice."""
+def clash(data: pa.ChunkedArray) -> str:
+    """Why a column cannot name the rows, lacking values or having one twice; "" where it can."""
     texts = strings(data)
-    distinct = pc.count_distinct(texts).as_py()
-    empty = pc.any(pc.equal(pc.binary_length(texts), 0)).as_py()
-    return bool(texts.null_count == 0 and distinct == len(texts) and not empty)
+    lacking = texts.null_count + (pc.sum(pc.equal(pc.binary_length(texts), 0)).as_py() or 0)
+    if lacking:
+        return f"{lacking:,} of {len(texts):,} rows lack it"
+    counts = pc.value_counts(texts)
+    several = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
+    return f"more than one row has {few(several)}" if several else ""
+
+
+def few(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    shown = ", ".join(map(repr, names[:3]))
+    return f"{shown} and {len(names) - 3:,} more" if len(names) > 3 else shown
 
 
 def map_media(data: pa.ChunkedArray, base: str, change: Callable[..., Any]) -> pa.ChunkedArray:

@@ -64,10 +64,9 @@ def infer(
         written = _order(table[name]) if modality == "date" else ""
         guesses[name] = Guess(modality, why, many, written=written)
     named = [name for name, guess in guesses.items() if name.lower() == "id" and guess.modality == "name"]
-    ids = next((name for name in named if columns.name_rows(table[name])), "")
-    for name in named:
-        if name != ids:
-            guesses[name] = Guess("name", "called id but not one a row: row numbers are used")
+    clashes = {name: columns.clash(table[name]) for name in named}
+    ids = next((name for name in named if not clashes[name]), "")
+    guesses |= {name: Guess("name", f"called id, but {clash}") for name, clash in clashes.items() if clash}
     found = (Column(name, g.modality, g.many, g.why, g.written) for name, g in guesses.items())
     return Schema(tuple(found), ids)
 

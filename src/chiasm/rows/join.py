@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def concat(first: Rows, second: Rows) -> Rows:
     """The rows of both, the second read as the first's schema says.
 
-    Row numbers go on after the first's where they would repeat; a repeated id is a `DataError`.
+    Row numbers go on after the first's where they would repeat; a repeated id or row is a `DataError`.
     """
     ids = first.schema.ids
     tables = [first.table, apply(_rebased(second, first.base), first.schema)]
@@ -29,11 +29,22 @@ def concat(first: Rows, second: Rows) -> Rows:
         after = second.numbers - second.numbers.min() + first.numbers.max() + 1
         tables[1] = columns.with_rows(tables[1], after)
     both = replace(first, table=stack(*tables))
-    if ids and not columns.name_rows(both.table[ids]):
-        repeated = ", ".join(sorted(set(first.ids) & set(second.ids))[:5])
-        what = f"ids are there already: {repeated}" if repeated else "rows without an id of their own"
-        raise DataError(what, where=f"column {ids!r}")
+    if ids and (clash := columns.clash(both.table[ids])):
+        here = set(both[len(first) :].ids)
+        there = [name for name in first.ids if name in here]
+        what = f"ids are there already: {columns.few(there)}" if there else f"no ids of their own: {clash}"
+        raise DataError(what, where=f"column {ids!r}", hint="Give every row an id of its own.")
+    check_once(both)
     return both
+
+
+def check_once(rows: Rows) -> None:
+    """Raise `DataError` where a row of the source was taken more than once: nothing could tell them apart."""
+    numbers, counts = np.unique(rows.numbers, return_counts=True)
+    if (counts > 1).any():
+        again = rows[np.isin(rows.numbers, numbers[counts > 1])]
+        names = columns.few(list(dict.fromkeys(again.ids)))
+        raise DataError(f"rows that were taken more than once: {names}", hint="Take each row once.")
 
 
 def _rebased(rows: Rows, base: str) -> pa.Table:

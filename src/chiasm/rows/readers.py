@@ -63,7 +63,7 @@ def read(
         stated = {name: Stated(modality) for name, modality in (modalities or {}).items()}
         schema = infer(table, base, {**found.stated, **stated}, found.untyped).cleaned(clean or {})
     table = columns.with_rows(apply(table, schema), np.arange(table.num_rows))
-    if schema.ids and not columns.name_rows(table[schema.ids]):
+    if schema.ids and columns.clash(table[schema.ids]):
         schema = replace(schema, ids="")
     return Rows(table, schema, base)
 
