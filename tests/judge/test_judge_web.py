@@ -84,8 +84,8 @@ def searched():
     some, shares = {k: Estimate(0.5, 0.4, 0.6) for k in (1, 5, 10)}, dict.fromkeys((1, 5, 10), 0.1)
     one = Direction(HOSTILE, "photo", 40, 0, 40, some, 2.0, Estimate(0.5, 0.4, 0.6), shares)
     over = [
-        Bridge(HOSTILE, "photo", HOSTILE, 40, 0, 40, 4, some[1], 0.1, some[10]),
-        Bridge("photo", HOSTILE, HOSTILE, 0, 40, 40, 4, NOTHING, math.nan, NOTHING),
+        Bridge(HOSTILE, "photo", HOSTILE, 40, 0, 40, 4, some[1], 0.1, 0.9, some[10]),
+        Bridge("photo", HOSTILE, HOSTILE, 0, 40, 40, 4, NOTHING, math.nan, math.nan, NOTHING),
     ]
     return dataclasses.replace(Report.of([one], 40, f"of one {HOSTILE}"), bridges=tuple(over))
 

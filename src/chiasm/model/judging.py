@@ -18,8 +18,9 @@ from chiasm.align.tune import Right
 from chiasm.encode.features import Features
 from chiasm.errors import UsageError
 from chiasm.index import Gallery
-from chiasm.judge.bridge import Alike, Bridge, bridge
+from chiasm.judge.bridge import Bridge, bridge
 from chiasm.judge.relevance import relevance
+from chiasm.judge.same import Alike
 from chiasm.judge.scoreboard import Report, direction
 from chiasm.metrics import blocks
 from chiasm.model.space import Space
