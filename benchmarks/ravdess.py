@@ -19,7 +19,8 @@ from _common import markdown_table, shared_data, write_result
 
 import chiasm
 from chiasm.encode.cache import Cache
-from chiasm.encode.engine import Described, describe_column
+from chiasm.encode.described import Described
+from chiasm.encode.engine import describe_column
 from chiasm.encode.sound import LogMel
 from chiasm.encode.text import Lexical
 from chiasm.encode.voice import Voice

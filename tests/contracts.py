@@ -17,6 +17,9 @@ from columns import WIDTHS, N
 
 from chiasm import plugins
 from chiasm.align.anchors import Anchors
+from chiasm.encode.image import Gradients
+from chiasm.encode.text import Lexical
+from chiasm.encode.vector import Hellinger, Vector
 from chiasm.model import records
 from chiasm.storage import read_tree, write_tree
 
@@ -72,7 +75,14 @@ VARIANTS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
         "late": {"linear": {"heads": ("linear",)}},
         "experts": {"linear": {"heads": ("linear",)}},
     },
-    "encode": {"function": {"": {"function": lengths, "modality": "text"}}},
+    "encode": {
+        "function": {"": {"function": lengths, "modality": "text"}},
+        "beside": {
+            "": {"first": Lexical(dim=4), "second": Lexical(dim=3, letters=0.0)},
+            "images": {"first": Gradients(dim=5), "second": Gradients(dim=2)},
+            "vectors": {"first": Vector(), "second": Hellinger()},
+        },
+    },
 }
 """{kind: {name: {variant: parameters}}}; a component that is not here is tested as it is by default."""
 

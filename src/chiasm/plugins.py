@@ -7,6 +7,7 @@ Nothing is imported to be registered. A package adds a component by an entry poi
 from __future__ import annotations
 
 import inspect
+from functools import reduce
 from importlib.metadata import entry_points
 from pathlib import Path, PurePath
 from typing import Any
@@ -32,6 +33,7 @@ BUILT_IN = {
         "image-model": "chiasm.encode.pretrained:ImageModel",
         "sound-model": "chiasm.encode.pretrained:SoundModel",
         "function": "chiasm.encode.call:Function",
+        "beside": "chiasm.encode.beside:Beside",
     },
     "align": {
         "cca": "chiasm.align.linear:CCA",
@@ -118,6 +120,10 @@ def encoder(named: Any, modality: str) -> Any:
         raise UsageError(f"no encoder is named for a column of {modality}", hint="Such as: lexical.")
     if text in names("encode"):
         return _made(text)
+    folder = Path(text).expanduser()
+    if "+" in text and not folder.exists():
+        each = (encoder(part.strip(), modality) for part in text.split("+"))
+        return reduce(get("encode", "beside"), each)
     if text.endswith(".json"):
         return get("encode", "onnx").from_json(text)
     if text.endswith(".onnx"):
@@ -126,7 +132,6 @@ def encoder(named: Any, modality: str) -> Any:
             where=text,
             hint='State it in a JSON file: {"model": "FILE.onnx", "size": 224, "mean": 128, "scale": 128}.',
         )
-    folder = Path(text).expanduser()
     if f"{modality}-model" in BUILT_IN["encode"] and (folder.is_dir() or "/" in text):
         return get("encode", f"{modality}-model")(str(folder.absolute()) if folder.is_dir() else text)
     usable = [name for name in names("encode") if not _needed(get("encode", name))]

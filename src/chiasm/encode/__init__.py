@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from chiasm.doors import door
 
 if TYPE_CHECKING:
+    from chiasm.encode.beside import Beside
     from chiasm.encode.cache import Cache
     from chiasm.encode.call import Function
     from chiasm.encode.encoder import Encoder
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from chiasm.encode.voice import Voice
 
 __all__ = [
+    "Beside",
     "Cache",
     "Clip",
     "Encoder",
@@ -47,6 +49,7 @@ __all__ = [
 __getattr__, __dir__ = door(
     __name__,
     {
+        "beside": ("Beside",),
         "cache": ("Cache",),
         "call": ("Function",),
         "encoder": ("Encoder",),

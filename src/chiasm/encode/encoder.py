@@ -40,6 +40,11 @@ class Encoder(Estimator, ABC):
     version: ClassVar[int] = 1
 
     @property
+    def parts(self) -> tuple[Encoder, ...]:
+        """The encoders it is made of, whose descriptions are made and kept each on its own; mostly none."""
+        return ()
+
+    @property
     def cell_width(self) -> int | None:
         return None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from chiasm.encode.ahead import Batch, ahead, together
 from chiasm.encode.cache import Cache
 from chiasm.encode.channels import part_others
+from chiasm.encode.described import Described, checked
 from chiasm.encode.encoder import Descriptions, Encoder, digest
 from chiasm.encode.features import Features
 from chiasm.errors import Broken, BrokenCell, EncoderError, UsageError
@@ -27,37 +27,6 @@ MEDIA_UNIT = 8
 
 Progress = Callable[[int, int, str], None]
 Change = Callable[[Any, int], Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Described:
-    """The descriptions of one column before its encoder is fitted: fields as in `Features`.
-
-    values : (items, d0) or a list of items.
-    """
-
-    values: Descriptions
-    row: NDArray[np.int64]
-    item: NDArray[np.int64]
-    n: int
-    broken: tuple[Broken, ...]
-    key: NDArray[np.int64]
-
-    def take(self, rows: NDArray[np.int64]) -> Described:
-        """The given rows, which must ascend, renumbered from 0."""
-        place = np.full(self.n, -1, np.int64)
-        place[rows] = np.arange(len(rows))
-        keep = np.flatnonzero(place[self.row] >= 0)
-        values = self.values[keep] if isinstance(self.values, np.ndarray) else [self.values[i] for i in keep]
-        broken = tuple(replace(b, row=int(place[b.row])) for b in self.broken if place[b.row] >= 0)
-        return Described(values, place[self.row[keep]], self.item[keep], len(rows), broken, self.key[keep])
-
-    def features(self, encoder: Encoder) -> Features:
-        """The features of these items by a fitted encoder."""
-        if not len(self.row):
-            return Features(np.zeros((0, 0), np.float32), self.row, self.item, self.n, self.broken, self.key)
-        values = _checked(encoder.transform(self.values), len(self.row), encoder, "transform")
-        return Features(values, self.row, self.item, self.n, self.broken, self.key)
 
 
 def encode_column(
@@ -84,6 +53,12 @@ def describe_column(
     change : makes another of a decoded cell, given its content key too, as `rows/augment.py` does; such
         copies are not cached. Vectors, numbers and categories stay as they are.
     """
+    if encoder.parts:
+        first, second = (
+            describe_column(rows, column, one, cache=cache, progress=progress, change=change)
+            for one in encoder.parts
+        )
+        return first.beside(second)
     modality = rows.schema[column].modality
     if modality != encoder.modality:
         raise UsageError(
@@ -105,7 +80,7 @@ def _describe_numbers(rows: Rows, column: str, encoder: Encoder) -> Described:
     values, row, broken = rows.array(column, encoder.cell_width)
     cells: Any = values  # a list would be a copy
     where = f"column {column!r}"
-    described = _checked(encoder.describe(cells), len(row), encoder, where) if len(row) else values
+    described = checked(encoder.describe(cells), len(row), encoder, where) if len(row) else values
     item = np.zeros(len(row), np.int64)
     return Described(described, row, item, len(rows), tuple(broken), _row_keys(values))
 
@@ -229,7 +204,7 @@ class _Pipeline:
         values = self.encoder.describe(cells)
         where = f"column {self.column!r}"
         if self.encoder.cached or not isinstance(values, list):
-            return _checked(values, len(cells), self.encoder, where)
+            return checked(values, len(cells), self.encoder, where)
         if len(values) != len(cells):
             problem = f"expected {len(cells)} descriptions, got {len(values)}"
             raise EncoderError(problem, where=f"{type(self.encoder).__name__}, {where}")
@@ -284,17 +259,3 @@ def _stacked(chunks: list[Descriptions], order: list[int], run: _Pipeline) -> De
         )
     values = np.concatenate(chunks)
     return values if order == list(range(len(values))) else values[order]
-
-
-def _checked(values: Any, count: int, encoder: Encoder, where: str) -> NDArray[np.float32]:
-    name = f"{type(encoder).__name__}, {where}"
-    try:
-        with np.errstate(over="ignore"):
-            array = np.asarray(values, np.float32)
-    except (ValueError, TypeError) as error:
-        raise EncoderError(f"expected ({count}, d) numbers: {error}", where=name) from error
-    if array.ndim != 2 or len(array) != count:
-        raise EncoderError(f"expected ({count}, d), got {array.shape}", where=name)
-    if not np.isfinite(array).all():
-        raise EncoderError("it gave NaN or infinity", where=name)
-    return array

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.encode.described import Described
 from chiasm.encode.encoder import Encoder
-from chiasm.encode.engine import Described
 from chiasm.errors import Broken, UsageError
 from chiasm.rows.media import content_key
 from chiasm.rows.rows import Rows

@@ -18,8 +18,8 @@ from chiasm.align.hubness import Hubness
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
 from chiasm.align.tune import BANK, Right, Tuning, sample
+from chiasm.encode.described import Described
 from chiasm.encode.encoder import Encoder
-from chiasm.encode.engine import Described
 from chiasm.encode.features import Features
 from chiasm.errors import DataError, UsageError
 from chiasm.fuse.mean import Mean

@@ -12,8 +12,9 @@ from sklearn.base import clone
 
 from chiasm import plugins
 from chiasm.encode.cache import Cache
+from chiasm.encode.described import Described
 from chiasm.encode.encoder import Encoder
-from chiasm.encode.engine import Described, describe_column
+from chiasm.encode.engine import describe_column
 from chiasm.encode.features import Features
 from chiasm.encode.group import GROUPED, describe_group
 from chiasm.errors import Broken, DataError, UsageError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chiasm import plugins
-from chiasm.encode.engine import Described
+from chiasm.encode.described import Described
 from chiasm.errors import UsageError
 from chiasm.fuse.fusion import Fusion
 from chiasm.fuse.late import Late

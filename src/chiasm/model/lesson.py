@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from chiasm.encode.engine import Described
+from chiasm.encode.described import Described
 from chiasm.encode.features import Features
 from chiasm.fuse.fusion import Fusion
 from chiasm.fuse.singles import Stacked

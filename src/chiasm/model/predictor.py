@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.encode.cache import Cache
-from chiasm.encode.engine import Described
+from chiasm.encode.described import Described
 from chiasm.encode.features import Features
 from chiasm.errors import DataError
 from chiasm.fuse.fusion import Fusion, labels_of

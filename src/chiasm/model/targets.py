@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.encode.engine import Described
+from chiasm.encode.described import Described
 from chiasm.errors import DataError, UsageError
 from chiasm.fuse.fusion import Fusion
 from chiasm.heads.linear import check_classes

@@ -1,0 +1,101 @@
+"""Two encoders of one column side by side: what one leaves out the other may tell."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.encode.encoder import Descriptions, Encoder, check_cells, digest
+from chiasm.errors import UsageError
+
+Floats = NDArray[np.float32]
+
+
+class Beside(Encoder):
+    """The features of two encoders, each of mean square length 1 on the training rows, as one vector.
+
+    A sentence model merges what it holds for the same, and its words beside it bring that back: on Flickr8k's
+    dev part, CCA of photos and captions finds more at first rank than with either. A third encoder goes
+    beside two: `Beside(Beside(a, b), c)`. Scikit-learn's FeatureUnion for cells, with the descriptions of
+    each kept in the cache on their own; a cell that one of them cannot use is broken.
+
+    first, second : encoders of one modality; they stay as they are, copies of them learn.
+
+    scales_ : what the features of each are multiplied by;  states_ : what each learned.
+    """
+
+    cached: ClassVar[bool] = False  # those of its parts are
+
+    scales_: list[float]
+    states_: list[dict[str, Any]]
+
+    def __init__(self, first: Encoder, second: Encoder) -> None:
+        self.first = first
+        self.second = second
+
+    @property
+    def modality(self) -> str:  # type: ignore[override]
+        """That of both; UsageError where they differ."""
+        one, other = self.first.modality, self.second.modality
+        if one != other:
+            names = f"{type(self.first).__name__} and {type(self.second).__name__}"
+            raise UsageError(f"{names} take {one} and {other}: no column holds both", where="Beside")
+        return one
+
+    @property
+    def parts(self) -> tuple[Encoder, ...]:
+        """Both, fitted once this one is."""
+        if not hasattr(self, "states_"):
+            return self.first, self.second
+        return self.made_of("states_", self._revived)
+
+    @property
+    def cell_width(self) -> int | None:
+        """What either asks for."""
+        widths = [one.cell_width for one in self.parts]
+        return next((width for width in widths if width is not None), None)
+
+    def identity(self) -> str:
+        """Of both."""
+        return digest(self.kind, self.version, self.first.identity(), self.second.identity())
+
+    def describe(self, cells: Sequence[Any]) -> list[Any]:
+        """Pairs of descriptions."""
+        return list(zip(*(one.describe(cells) for one in self.parts), strict=True))
+
+    def fit(self, described: Descriptions) -> Self:
+        """Learn both from n >= 1 pairs of descriptions, and how long their features are."""
+        check_cells(described, self)
+        self.forget()
+        scales, states = [], []
+        for one, own in zip((self.first, self.second), self._parted(described), strict=True):
+            fitted = copy.copy(one).fit(own)
+            length = np.sqrt(np.square(fitted.transform(own), dtype=np.float64).sum(axis=1).mean())
+            scales.append(float(1 / length) if length > 0 else 1.0)
+            states.append(fitted.state())
+        self.scales_, self.states_ = scales, states
+        self.width_ = sum(one.width_ for one in self.parts)
+        return self
+
+    def transform(self, described: Descriptions) -> Floats:
+        """(n, Σ d) of pairs of descriptions."""
+        self.require_fitted("states_")
+        each = zip(self.parts, self._parted(described), self.scales_, strict=True)
+        return np.hstack([one.transform(own) * np.float32(scale) for one, own, scale in each])
+
+    def _revived(self, states: list[dict[str, Any]]) -> tuple[Encoder, ...]:
+        """Copies that share what is loaded."""
+        both = (self.first, self.second)
+        return tuple(copy.copy(one).restore(state) for one, state in zip(both, states, strict=True))
+
+    def _parted(self, described: Descriptions) -> list[Descriptions]:
+        """The descriptions of each part: an array where they are kept as one, else a list."""
+        sides = zip(*described, strict=True) if len(described) else ((), ())
+        return [
+            np.stack(side) if one.cached and len(side) else list(side)
+            for one, side in zip((self.first, self.second), sides, strict=True)
+        ]
