@@ -137,6 +137,13 @@ def test_columns_never_seen_together_have_a_section_where_there_are_any():
     assert "Never seen together" not in report_html([], dataclasses.replace(searched(), bridges=()))
 
 
+def test_a_model_that_only_predicts_has_no_table_of_search():
+    page = report_html([outcome("classes")], Report((), 40, "", ("A note.",)))
+    assert "Search" not in page
+    assert "A note." in page
+    assert report_html([], Report((), 40, "")) == report_html([], None)
+
+
 def test_what_was_read_back_makes_the_same_page():
     one = outcome("classes")
     assert report_html([Outcome.from_json(one.to_json())]) == report_html([one])

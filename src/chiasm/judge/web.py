@@ -160,7 +160,9 @@ def _coverage(one: Outcome) -> str:
 
 
 def _retrieval(report: Report) -> str:
-    """The scoreboard of search."""
+    """The scoreboard of search, or of a model that does not search what else is to be said."""
+    if not report.directions:
+        return f"<section><h2>Notes</h2>{_said(report.notes)}</section>" if report.notes else ""
     rows = []
     for one in report.directions:
         cells = [f"{name(one.query)} → {name(one.answer)}", f"{one.queries:,}"]
