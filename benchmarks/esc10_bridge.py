@@ -173,9 +173,10 @@ def regressed(model: Model, unseen: Collection[int], cells: pa.Array) -> Array:
 
 
 def estimate(model: Model) -> Bridge | None:
-    """What the model prints of sound → photo."""
+    """What the model prints of sound → photo; None where it cannot tell."""
     bridges = () if model.report is None else model.report.bridges
-    return next((one for one in bridges if (one.query, one.answer) == ("sound", "photo")), None)
+    mine = (one for one in bridges if (one.query, one.answer) == ("sound", "photo"))
+    return next((one for one in mine if np.isfinite(one.precision.value)), None)
 
 
 @cache
@@ -238,8 +239,8 @@ def table(runs: Sequence[Run], right: Array, kept: Sequence[int]) -> str:
         rest = [[precision(one, way, right, classes) for one in others] for way in (WAYS[0], WAYS[2])]
         photos_of = f"{right[classes[0]].sum()}" if len(classes) == 1 else ""
         lines.append((name, photos_of, percent([right[classes].mean()]), *ways, *map(percent, rest)))
-    head = ("heard", f"photos of {right.shape[1]:,}", "chance", *WAYS)
-    return markdown_table((*head, *(f"other folds, {way}" for way in (WAYS[0], WAYS[2]))), lines)
+    rest_of = (f"other folds, {way}" for way in (WAYS[0], WAYS[2]))
+    return markdown_table(("heard", f"photos of {right.shape[1]:,}", "chance", *WAYS, *rest_of), lines)
 
 
 def estimates(runs: Sequence[Run], right: Array, kept: Sequence[int]) -> str:
@@ -248,26 +249,24 @@ def estimates(runs: Sequence[Run], right: Array, kept: Sequence[int]) -> str:
     lines, errors, inside = [], [], []
     for one in runs:
         true, whole = (precision(one, WAYS[0], right, c, first) for c in (kept, range(len(CLASSES))))
-        printed = ("no estimate", "–", "–", "–")
+        printed: tuple[str, ...] = ("–", "–", "–", "–", "no estimate")
         if one.estimate is not None:
-            value, chance = one.estimate.precision, one.estimate.chance
+            value = one.estimate.precision
             errors.append(value.value - whole)
             inside.append(value.low <= whole <= value.high)
-            interval = f"{percent([value.low])}–{percent([value.high])}"
-            printed = (percent([value.value]), interval, percent([chance]), f"{100 * errors[-1]:+.1f}")
-        lines.append((one.held, one.seed, *printed[:3], percent([whole]), printed[3], percent([true])))
-    truths = (f"true P@{first}, all sounds", "off by", f"true P@{first}, those {len(kept)} classes")
-    head = ("fold held out", "seed", f"printed P@{K}", "95 %", "its chance", *truths)
+            shares = (percent([share]) for share in (value.value, value.low, value.high, one.estimate.chance))
+            printed = (*shares, one.estimate.verdict or "no doubts")
+        lines.append((one.held, one.seed, percent([true]), percent([whole]), *printed))
+    truths = (f"true P@{first}, those {len(kept)} classes", f"true P@{first}, all sounds")
+    head = ("fold held out", "seed", *truths, f"printed P@{K}", "from", "to", "its chance", "the model says")
     off = f"{100 * np.mean(np.abs(errors)):.1f} points" if errors else "–"
     meaning = (
-        f"Printed by the model, from held-out rows of its own: of the first photos, as large a share as {K} are of "
-        f"its {len(photos('train')):,}, those whose captions say the same as the sound's sentence, as far as the "
-        f"space can tell. True: of the first {first} test photos, an equal share, those that name what is heard. All "
-        "ten classes are among the queries that it is made of, so it stands beside the truth over all sounds, where "
-        f"a clock that no photo shows finds nothing: inside the interval {sum(inside)} times of {len(runs)}, off by "
-        f"{off} on average. It means something else, though: each caption says something of its own, so the same is a "
-        "matter of topic (in a model looked at, birds for a rooster and smokers for a fire counted as right), and a "
-        "sound that no caption matches is left out, not counted as lost. It tells nothing of one class: last column."
+        f"Printed by the model: of the first photos, as large a share as {K} are of its {len(photos('train')):,}, those whose "
+        f"captions say the same as the sound's sentence, as far as the space can tell. True: of the first {first} test photos, an "
+        "equal share, those that name what is heard; of all sounds, for sounds of all classes are among the model's queries: a "
+        f"clock that no photo shows finds nothing. Inside the interval {sum(inside)} times of {len(runs)}, off by {off} on average. "
+        "It means something else, though: among captions the same is a matter of topic (in a model looked at, birds for a rooster "
+        "and smokers for a fire counted as right), and sounds that no caption matches are left out. It tells nothing of one class."
     )
     return f"## The printed estimate beside the truth\n\n{markdown_table(head, lines)}\n\n{meaning}"
 
