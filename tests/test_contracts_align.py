@@ -151,6 +151,7 @@ def test_an_item_alone_lies_where_it_lies_among_others_in_any_order(case: Case, 
     within = ROUNDING.get(case.name, 1e-6)
     for c, values in VALUES.items():
         whole = fitted.project(c, values)
+        assert_unit(case, whole)  # before `transform` makes them so
         alone = np.vstack([fitted.project(c, values[i : i + 1]) for i in some])
         np.testing.assert_allclose(alone, whole[some], rtol=0, atol=within)
         np.testing.assert_allclose(fitted.project(c, values[order]), whole[order], rtol=0, atol=within)
