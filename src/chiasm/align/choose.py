@@ -28,8 +28,8 @@ from chiasm.metrics import bootstrap_interval
 
 AUTO = "auto"
 FEW_ANCHORS = 1_000
-BESIDE = ("transport",)
-"""Rungs that are passed by where they do not pay: what stands above does without unpaired rows."""
+BESIDE = ("anchors", "transport")
+"""Rungs that are passed by where they do not pay: what stands above does not build on them."""
 Columns = Mapping[str, Features]
 Doubles = NDArray[np.float64]
 Measure = Callable[[Doubles], Doubles]
@@ -83,9 +83,10 @@ class Choice:
 
 
 def ladder(dim: int, moments: Moments) -> list[tuple[str, Aligner]]:
-    """What `align="auto"` tries: nothing learned, closed forms, unpaired rows where they are the most (with
-    the extra `transport`), and heads trained by gradients (with `neural`)."""
-    rungs: list[tuple[str, Aligner]] = [("anchors", Anchors(FEW_ANCHORS)), ("cca", CCA(dim))]
+    """What `align="auto"` tries: the default, likeness to rows, which learns nothing but asks for a wider
+    space, unpaired rows where they are the most (with the extra `transport`), kernels, and heads trained by
+    gradients (with `neural`)."""
+    rungs: list[tuple[str, Aligner]] = [("cca", CCA(dim)), ("anchors", Anchors(FEW_ANCHORS))]
     if mostly_unpaired(moments) and find_spec("ot"):
         rungs.append(("transport", Transport(dim)))
     rungs.append(("kernel", Kernel(dim)))
