@@ -154,6 +154,8 @@ def test_cells_are_described_in_short(tmp_path: Path) -> None:
     assert rows.describe_cell(0, "q") == str(tmp_path / "a.png") or rows.schema["q"].modality == "name"
     assert gappy().describe_cell(3, "captions", 2) == "a cat"
     assert gappy().describe_cell(1, "captions") == ""
+    vectors = read({"v": [[0.5, 1.0, 2.0], None]}, modalities={"v": "vector"})
+    assert [vectors.describe_cell(row, "v") for row in (0, 1)] == ["<vector of 3 numbers>", ""]
 
 
 def test_parquet_loses_nothing(tmp_path: Path) -> None:

@@ -134,10 +134,10 @@ class Rows:
 
     def describe_cell(self, row: int, column: str, item: int = 0) -> str:
         """A short text for a cell: its words, its path or its size; "" where absent."""
-        for cell in self[row].cells(column):
-            if cell.item == item:
-                return _short(cell, self.schema[column].modality)
-        return ""
+        modality, cells = self.schema[column].modality, list(self[row].cells(column))
+        if modality == "vector" and cells:  # its numbers, and no items
+            return f"<vector of {len(cells):,} numbers>"
+        return next((_short(cell, modality) for cell in cells if cell.item == item), "")
 
     def split(
         self,
