@@ -107,7 +107,7 @@ def encoder(named: Any, modality: str) -> Any:
     """An encoder for a column of this modality.
 
     named : None for the default, a name, a JSON file that states an ONNX model, a model's folder or its
-    name on the hub, an Encoder, or a function of a list of cells.
+    name on the hub, an Encoder, or a function of a list of cells; several joined by `+` are side by side.
     """
     if named is None:
         return _default(modality)

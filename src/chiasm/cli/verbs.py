@@ -42,7 +42,10 @@ def fit(
     ] = [],  # noqa: B006
     encoder: Annotated[
         list[str],
-        typer.Option(metavar="COL=NAME", help="A name, a model folder, a hub name, or an ONNX JSON file."),
+        typer.Option(
+            metavar="COL=NAME",
+            help="A name, a model folder, a hub name, an ONNX JSON file; A+B is both side by side.",
+        ),
     ] = [],  # noqa: B006
     group: Annotated[
         list[str],

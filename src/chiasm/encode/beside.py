@@ -64,7 +64,7 @@ class Beside(Encoder):
         return digest(self.kind, self.version, self.first.identity(), self.second.identity())
 
     def describe(self, cells: Sequence[Any]) -> list[Any]:
-        """Pairs of descriptions."""
+        """Pairs of descriptions, as the engine makes them part by part."""
         return list(zip(*(one.describe(cells) for one in self.parts), strict=True))
 
     def fit(self, described: Descriptions) -> Self:

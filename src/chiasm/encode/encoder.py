@@ -41,7 +41,7 @@ class Encoder(Estimator, ABC):
 
     @property
     def parts(self) -> tuple[Encoder, ...]:
-        """The encoders it is made of, whose descriptions are made and kept each on its own; mostly none."""
+        """The two encoders it is made of, which describe and are kept each on their own; for most none."""
         return ()
 
     @property
