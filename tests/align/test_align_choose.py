@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chiasm.align.anchors import Anchors
-from chiasm.align.choose import BESIDE, Choice, climb, ladder
+from chiasm.align.choose import PASSED_BY, Choice, climb, ladder
 from chiasm.align.linear import CCA, Procrustes
 from chiasm.align.moments import Moments
 from chiasm.encode.features import Features
@@ -93,9 +93,9 @@ def test_unpaired_rows_are_a_rung_where_they_are_the_most() -> None:
 
 
 def test_a_rung_beside_the_ladder_is_passed_by() -> None:
-    beside = [(name, Procrustes(4)) for name in BESIDE]
-    found = climbed([("cca", CCA(4)), *beside, ("last", Procrustes(4)), ("never", Procrustes(4))], plain())
-    assert [rung.name for rung in found.rungs] == ["cca", *BESIDE, "last"]
+    passed = [(name, Procrustes(4)) for name in PASSED_BY]
+    found = climbed([("cca", CCA(4)), *passed, ("last", Procrustes(4)), ("never", Procrustes(4))], plain())
+    assert [rung.name for rung in found.rungs] == ["cca", *PASSED_BY, "last"]
     assert found.name == "cca"
 
 

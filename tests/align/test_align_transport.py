@@ -19,7 +19,7 @@ from chiasm.align.transport import (
     bridged,
     dealt,
     predicted_covariance,
-    transported,
+    transport_plan,
     unpaired,
 )
 from chiasm.encode.features import Features, as_features
@@ -56,7 +56,7 @@ def found_first(aligner: Any, a: np.ndarray, b: np.ndarray) -> float:
 def test_a_plan_recovers_a_known_permutation() -> None:
     vectors = unit_rows(RNG.standard_normal((50, 8)))
     order = RNG.permutation(50)
-    plan = transported(vectors, vectors[order], entropy=0.02)
+    plan = transport_plan(vectors, vectors[order], entropy=0.02)
     np.testing.assert_array_equal(order[plan.argmax(axis=1)], np.arange(50))
     np.testing.assert_allclose(plan.sum(axis=1), 1 / 50, rtol=1e-3)
     np.testing.assert_allclose(plan.sum(axis=0), 1 / 50, rtol=0.05)
@@ -69,7 +69,7 @@ def test_a_plan_is_that_of_plain_sinkhorn_in_double_precision() -> None:
     for _ in range(200):
         v = (1 / 9) / (kernel.T @ u)
         u = (1 / 7) / (kernel @ v)
-    np.testing.assert_allclose(transported(left, right, 0.5), u[:, None] * kernel * v, atol=1e-5)
+    np.testing.assert_allclose(transport_plan(left, right, 0.5), u[:, None] * kernel * v, atol=1e-5)
 
 
 def test_unpaired_rows_find_what_few_pairs_cannot() -> None:

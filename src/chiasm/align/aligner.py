@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.align.moments import Moments, Table, check_table
+from chiasm.align.moments import TOGETHER, Moments, Table, check_table
 from chiasm.checks import Estimator, check_known, check_matrix
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import DataError, UsageError
@@ -32,6 +32,7 @@ class Aligner(Estimator, ABC):
 
     tunable : parameters that `tune` chooses on held-out rows.
     adjustable : those of them that may be changed after `fit`; others take another fit.
+    ridge_by_column : whether `ridge` may be one number a column.
     from_rows : whether it learns from rows; else second moments are enough.
 
     means_ : {column: (d,)} the mean of every column it knows.
@@ -150,7 +151,7 @@ def check_linked(moments: Moments) -> list[str]:
             f"alignment needs two columns with features, got {columns or 'none'}", hint="Name another column."
         )
     for c in columns:
-        if all(moments.pairs(c, other) < 2 for other in columns if other != c):
+        if all(moments.pairs(c, other) < TOGETHER for other in columns if other != c):
             raise DataError(
                 f"column {c!r} shares fewer than two rows with every other column", where="alignment"
             )

@@ -19,7 +19,7 @@ from chiasm.train.watch import naming
 KERNELS = 3
 """Members that begin with kernels, where none are named."""
 
-Named = Sequence[tuple[str, Mapping[str, Any]]]
+Members = Sequence[tuple[str, Mapping[str, Any]]]
 
 
 class Blend(Aligner):
@@ -46,7 +46,7 @@ class Blend(Aligner):
     def __init__(
         self,
         dim: int = 256,
-        members: Named | None = None,
+        members: Members | None = None,
         seed: int = 0,
     ) -> None:
         self.dim = dim
@@ -72,7 +72,7 @@ class Blend(Aligner):
                 member.fit_rows(moments, X, y, valid)
             self.members_.append(MEMBERS.record(member))
 
-    def _default(self, X: Columns, valid: Columns | None) -> Named:
+    def _default(self, X: Columns, valid: Columns | None) -> Members:
         closed = closed_form("kernel", self.dim, None, X, valid, self.seed)
         chosen = {"ridge": closed.get_params()["ridge"], "weight": closed.get_params()["weight"]}
         return [("learned", {}), *[("learned", {"start": "kernel", "settings": chosen})] * KERNELS]

@@ -28,7 +28,7 @@ from chiasm.metrics import bootstrap_interval
 
 AUTO = "auto"
 FEW_ANCHORS = 1_000
-BESIDE = ("anchors", "transport")
+PASSED_BY = ("anchors", "transport")
 """Rungs that are passed by where they do not pay: what stands above does not build on them."""
 Columns = Mapping[str, Features]
 Doubles = NDArray[np.float64]
@@ -40,7 +40,8 @@ class Rung:
     """One aligner that was tried.
 
     score : mean reciprocal rank of the right answer among the held-out rows, over all directions.
-    gain, low, high : of the score over the rung below, with the 95 % interval over rows; NaN for the first.
+    gain, low, high : of the score over the last rung that paid, with the 95 % interval over rows; NaN for the
+        first.
     seconds : of learning and tuning, as the clock ran.
     """
 
@@ -53,7 +54,7 @@ class Rung:
 
     @property
     def pays(self) -> bool:
-        """Whether it is better than the rung below beyond the interval; the first always is."""
+        """Whether it is better than the last that paid beyond the interval; the first always is."""
         return np.isnan(self.gain) or self.low > 0
 
     def __str__(self) -> str:
@@ -110,7 +111,7 @@ def climb(
     y: Any = None,
     seed: int = 0,
 ) -> Choice:
-    """Fit and tune one rung after the other, and stop at the first that does not pay (but for `BESIDE`).
+    """Fit and tune one rung after the other, and stop at the first that does not pay (but for `PASSED_BY`).
 
     ladder : (name, unfitted aligner), the cheapest first; a rung is made when it is reached.
     moments, rows, y : what is learned from.  valid, relevant, seed : as in `tune`.
@@ -132,7 +133,7 @@ def climb(
         rungs.append(_rung(name, found, below, time.perf_counter() - start, seed))
         if rungs[-1].pays:
             best, below = (aligner, tuning), found
-        elif name not in BESIDE:
+        elif name not in PASSED_BY:
             break
     if best is None:
         raise UsageError("a ladder needs one aligner at least")

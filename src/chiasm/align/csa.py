@@ -71,7 +71,7 @@ class CSA(LinearAligner):
         return {
             (a, b): self._separation(shared, a, b)
             for a, b in itertools.combinations(sorted(present), 2)
-            if held_out.pairs(a, b) > 1
+            if held_out.known(a, b)
         }
 
     def _separation(self, shared: Moments, a: str, b: str) -> NDArray[np.float64]:

@@ -25,9 +25,7 @@ class LinearAligner(Aligner):
     A column of fewer rows than features is solved in the coordinates of what the rows span: the same, in
     memory and time of the rows.
 
-    `fit` takes {column: array (n, d) or Features}; an absent row is NaN throughout, and every pair of
-    columns learns from all rows that have both. `fit_moments` takes ready `Moments` instead, so that rows
-    never need to be in memory together.
+    `fit_moments` takes ready `Moments` instead of rows, which then never need to be in memory together.
 
     means_ : {column: (d,)};  maps_ : {column: (d, k)}
     """
@@ -64,7 +62,7 @@ class LinearAligner(Aligner):
         return self
 
     def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
-        """Nothing more than `fit_moments` did."""
+        """Never asked: `fit_moments` is in its place."""
 
     @abstractmethod
     def _solve(self, moments: Moments, columns: list[str]) -> None:
@@ -232,7 +230,7 @@ def _reference(moments: Moments, columns: list[str], target: str | None) -> str:
         check_known(target, columns, "column")
     else:
         target = max(columns, key=lambda c: sum(moments.pairs(c, o) for o in columns if o != c))
-    unpaired = [c for c in columns if moments.pairs(c, target) < 2]
+    unpaired = [c for c in columns if not moments.known(c, target)]
     if unpaired:
         raise UsageError(
             f"{unpaired} share no rows with the target {target!r}", hint="Use CCA, or another target."

@@ -13,14 +13,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.align.product import Multiply, Product, single
+from chiasm.align.product import Multiply, Product, cross
+from chiasm.align.span import Axes, orthonormal
 from chiasm.checks import check_matrix
 from chiasm.encode.features import Features
 from chiasm.errors import DataError, ShapeError, UsageError, need
 
 CHUNK = 32_768
 SHIFT_ABOVE = 10.0  # |mean| / std beyond which float32 products lose digits unless a mean is taken off first
-
 HALF_BLOCK = 4096
 TOGETHER = 2
 """Rows that two columns must share to have been seen together: one row has no covariance."""
@@ -28,7 +28,6 @@ TOGETHER = 2
 Table = Mapping[str, "Features | NDArray[Any]"]
 Doubles = NDArray[np.float64]
 Sums = NDArray[np.float32]
-Axes = Mapping[str, NDArray[np.float32]]
 
 
 def check_table(table: Any) -> None:
@@ -44,9 +43,9 @@ class Moments:
     A row with several items (five captions of a photo) counts once: within its column every item weighs
     1/items, and across columns the mean of its items stands for it, which equals pairing all with all.
 
-    precision : 'float32', or 'bfloat16' for half-precision products between columns (torch, extra
-    `neural`): for
-    many rows, where the processor multiplies it faster. Within a column float32 is as fast, being symmetric.
+    precision : 'float32', or 'bfloat16' for half-precision products between columns (torch, extra `neural`):
+    for many rows, where the processor multiplies it faster. Within a column float32 is as fast, being
+    symmetric.
     """
 
     def __init__(self, precision: str = "float32") -> None:
@@ -55,7 +54,7 @@ class Moments:
         self.count: dict[tuple[str, str], int] = {}
         self.sums: dict[tuple[str, str], Doubles] = {}  # (a, b): of a, over the rows that have both
         self.products: dict[tuple[str, str], Product] = {}  # only a <= b
-        self._product = _product(precision)
+        self._multiply = _multiply(precision)
 
     @classmethod
     def of(cls, table: Table | Iterable[Table], precision: str = "float32") -> Moments:
@@ -208,7 +207,7 @@ class Moments:
         return f.with_values(f.values.copy()) if len(f.values) < f.width else f
 
     def _empty(self, a: str, b: str) -> Product:
-        multiply = single if a == b else self._product
+        multiply = cross if a == b else self._multiply
         return Product((a, b), (self.width(a), self.width(b)), multiply)
 
 
@@ -254,25 +253,20 @@ def _accumulate(store: dict[tuple[str, str], Doubles], key: tuple[str, str], val
         store[key] = np.array(value, np.float64)
 
 
-def orthonormal(rows: NDArray[Any]) -> NDArray[np.float32]:
-    """(d, n) an orthonormal basis of what rows (n, d), n <= d, span."""
-    return np.linalg.qr(rows.T.astype(np.float64))[0].astype(np.float32)
-
-
-def _product(precision: str) -> Multiply:
+def _multiply(precision: str) -> Multiply:
     if precision == "float32":
-        return single
+        return cross
     if precision == "bfloat16":
-        return _half_product()
+        return _half_multiply()
     raise UsageError(f"precision is 'float32' or 'bfloat16', got {precision!r}")
 
 
-def _half_product() -> Multiply:
+def _half_multiply() -> Multiply:
     """X'Y in half precision: each block is rounded as it leaves, so short blocks keep more digits."""
     need("torch", "neural")
     import torch
 
-    def product(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+    def multiply(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
         total = np.zeros((left.shape[1], right.shape[1]), np.float32)
         for start in range(0, len(left), HALF_BLOCK):
             a, b = (
@@ -281,4 +275,4 @@ def _half_product() -> Multiply:
             total += (a.bfloat16().T @ b.bfloat16()).float().numpy()
         return total
 
-    return product
+    return multiply

@@ -72,17 +72,20 @@ class Product:
             total += product if unit == 1 else product * np.float64(unit)
         return total
 
-    def turned(self, left: Floats | None, right: Floats | None) -> Product:
-        """The product in other coordinates, (d_a, r_a) of the first column and (d_b, r_b) of the second."""
-        axes = (left, right)
+    def turned(self, first: Floats | None, second: Floats | None) -> Product:
+        """The product in other coordinates, (d_a, r_a) of the first column and (d_b, r_b) of the second.
+
+        None: as it is.
+        """
+        axes = (first, second)
         widths = tuple(w if a is None else a.shape[1] for a, w in zip(axes, self.widths, strict=True))
         small = Product(self.columns, (widths[0], widths[1]), self.multiply)
         if self.total is not None:
-            half = self.total if left is None else left.T @ self.total
-            small.total = np.asarray(half if right is None else half @ right, np.float64)
+            half = self.total if first is None else first.T @ self.total
+            small.total = np.asarray(half if second is None else half @ second, np.float64)
         for pair in self.factors:
             one, other = (x if a is None else x @ a for x, a in zip(pair, axes, strict=True))
-            small.add(one, one if pair[0] is pair[1] and left is right else other)
+            small.add(one, one if pair[0] is pair[1] and first is second else other)
         return small
 
 
@@ -97,7 +100,7 @@ def multiplied(left: Floats, right: Floats, multiply: Multiply) -> tuple[Floats,
     return multiply(a, b), 2.0 ** sum(units)
 
 
-def single(left: Floats, right: Floats) -> Floats:
+def cross(left: Floats, right: Floats) -> Floats:
     """lᵀr in the rows' own precision."""
     return np.asarray(left.T @ right)
 

@@ -13,9 +13,9 @@ from scipy import linalg
 from chiasm.align.aligner import Aligner, Columns, Matrix
 from chiasm.align.bridge import Pair, completed, seen, support
 from chiasm.align.linear import CCA
-from chiasm.align.moments import TOGETHER, Axes, Doubles, Moments
-from chiasm.align.product import multiplied, single
-from chiasm.align.span import spans, turned
+from chiasm.align.moments import TOGETHER, Doubles, Moments
+from chiasm.align.product import cross, multiplied
+from chiasm.align.span import Axes, spans, turned
 from chiasm.checks import check_range
 from chiasm.errors import UsageError, need
 from chiasm.numerics import cholesky, ridged, unit_rows, whitened
@@ -50,10 +50,10 @@ class Transport(Aligner):
     columns or more. The order of unpaired rows matters as rounding does, and as the seed does where they
     are more than a batch.
 
-    It loses where pairs abound: on the test part of Flickr8k R@10 gains 45 % with 100 pairs, 22 % with 300,
-    6 % with 1,000, where R@1 from photo to caption gains nothing (benchmarks/results/unpaired.md).
-    And where the unpaired rows of two columns tell of different things: transport leaves no row unmatched, so
-    they are forced together.
+    It gains less the more pairs there are: on the test part of Flickr8k R@10 rises by 45 % with 100 pairs,
+    22 % with 300 and 6 % with 1,000, where R@1 from photo to caption stays as it is
+    (benchmarks/results/unpaired.md). It loses where the unpaired rows of two columns tell of different things:
+    transport leaves no row unmatched, so they are forced together.
 
     dim : width of the space.
     ridge, first_ridge : as in `CCA`, of all spaces and of the pairs' regression.
@@ -169,9 +169,9 @@ class Planned(Moments):
         self.shares = shares
         self.plans: dict[Pair, Doubles] = {}
 
-    def learn(self, pair: Pair, cross: Doubles) -> None:
+    def learn(self, pair: Pair, found: Doubles) -> None:
         """Take in the covariance of a and b under a new plan."""
-        self.plans[pair] = MEMORY * self.plans[pair] + (1 - MEMORY) * cross if pair in self.plans else cross
+        self.plans[pair] = MEMORY * self.plans[pair] + (1 - MEMORY) * found if pair in self.plans else found
 
     def known(self, a: str, b: str) -> bool:
         """Whether rows or a plan tell their covariance."""
@@ -226,7 +226,7 @@ def bridged(
     ridges = ridge if isinstance(ridge, Mapping) else dict.fromkeys(columns, ridge)
     factors = {c: cholesky(moments.covariance(c, c), ridges[c]) for c in columns}
     told = {p: moments.covariance(*p) for p in itertools.combinations(columns, 2)} | dict(predicted)
-    blocks = {(a, b): whitened(cross, factors[a], factors[b]) for (a, b), cross in told.items()}
+    blocks = {(a, b): whitened(one, factors[a], factors[b]) for (a, b), one in told.items()}
     full = completed(blocks, met)
     return {(a, b): factors[a] @ full[a, b] @ factors[b].T for a, b in unmet}
 
@@ -253,15 +253,15 @@ def dealt(n: int, most: int, rng: np.random.Generator) -> Iterator[Places]:
 
 def _crossed(space: CCA, pair: Pair, left: Vectors, right: Vectors, entropy: float) -> Doubles:
     """(d_a, d_b) the covariance of left (n, d_a) and right (m, d_b) under their transport plan."""
-    plan = transported(space.project(pair[0], left), space.project(pair[1], right), entropy)
+    plan = transport_plan(space.project(pair[0], left), space.project(pair[1], right), entropy)
     plan *= plan.max(axis=1, keepdims=True) ** CONFIDENCE
     plan /= plan.sum()
     moved = plan @ (right - right.mean(axis=0))
-    cross, unit = multiplied(left - left.mean(axis=0), moved, single)
-    return np.asarray(cross, np.float64) * unit
+    product, unit = multiplied(left - left.mean(axis=0), moved, cross)
+    return np.asarray(product, np.float64) * unit
 
 
-def transported(left: Vectors, right: Vectors, entropy: float) -> Vectors:
+def transport_plan(left: Vectors, right: Vectors, entropy: float) -> Vectors:
     """(n, m) the plan between unit rows (n, k) and (m, k), each with the same mass, 1 in all."""
     import ot
 
