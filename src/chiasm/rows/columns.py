@@ -220,10 +220,10 @@ def clash(data: pa.ChunkedArray) -> str:
         return f"{lacking:,} of {len(texts):,} rows lack it"
     counts = pc.value_counts(texts)
     several = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
-    return f"more than one row has {few(several)}" if several else ""
+    return f"more than one row has {first_few(several)}" if several else ""
 
 
-def few(names: Sequence[str]) -> str:
+def first_few(names: Sequence[str]) -> str:
     """The first of some names, and how many more there are."""
     shown = ", ".join(map(repr, names[:3]))
     return f"{shown} and {len(names) - 3:,} more" if len(names) > 3 else shown

@@ -32,7 +32,9 @@ def concat(first: Rows, second: Rows) -> Rows:
     if ids and (clash := columns.clash(both.table[ids])):
         here = set(both[len(first) :].ids)
         there = [name for name in first.ids if name in here]
-        what = f"ids are there already: {columns.few(there)}" if there else f"no ids of their own: {clash}"
+        what = (
+            f"ids are there already: {columns.first_few(there)}" if there else f"no ids of their own: {clash}"
+        )
         raise DataError(what, where=f"column {ids!r}", hint="Give every row an id of its own.")
     check_once(both)
     return both
@@ -43,7 +45,7 @@ def check_once(rows: Rows) -> None:
     numbers, counts = np.unique(rows.numbers, return_counts=True)
     if (counts > 1).any():
         again = rows[np.isin(rows.numbers, numbers[counts > 1])]
-        names = columns.few(list(dict.fromkeys(again.ids)))
+        names = columns.first_few(list(dict.fromkeys(again.ids)))
         raise DataError(f"rows that were taken more than once: {names}", hint="Take each row once.")
 
 
