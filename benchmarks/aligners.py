@@ -39,7 +39,7 @@ from chiasm.rows.rows import Rows
 
 SEED, RUNS = 0, 3
 LONG = 60.0  # seconds of a fit beyond which one run is enough
-LIMIT = 900
+LIMIT = 900  # seconds after which a process is ended
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 HEAD = (
     "aligner",

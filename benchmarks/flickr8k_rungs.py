@@ -90,10 +90,10 @@ RUNGS: dict[str, Fit] = {
     "canonical similarity (CSA)": lambda data, _: CSA(DIM).fit(data.train),
     "anchors (ASIF)": lambda data, _: Anchors().fit(data.train),
 }
-BESIDE = ", words beside"
+WORDED = ", words beside"
 for rung in ("closed form (CCA)", "kernels", "MLP heads, warm from CCA", DEFAULT):
-    RUNGS[rung + BESIDE] = RUNGS[rung]
-ONCE = ("closed form (CCA)", "canonical similarity (CSA)", "anchors (ASIF)", "closed form (CCA)" + BESIDE)
+    RUNGS[rung + WORDED] = RUNGS[rung]
+ONCE = ("closed form (CCA)", "canonical similarity (CSA)", "anchors (ASIF)", "closed form (CCA)" + WORDED)
 """Of these nothing is random, or their draw is their only seed."""
 
 
@@ -110,7 +110,7 @@ def main() -> None:
     for name, fit in RUNGS.items():
         if sys.argv[1:] and not any(word in name for word in sys.argv[1:]):
             continue
-        data = worded if name.endswith(BESIDE) else plain
+        data = worded if name.endswith(WORDED) else plain
         found = [measured(fit, data, seed) for seed in (SEEDS[:1] if name in ONCE else SEEDS)]
         lines.append((name, *summary(found)))
         print(*lines[-1], sep=" | ", flush=True)

@@ -4,7 +4,7 @@ The scores (b, b) are made tile by tile, forward and once more backward (Inf-CL,
 2410.17243). What is kept between is, of every row and column, the largest score so far and the sum of the
 exponentials relative to it, which moves as larger ones come (Milakov & Gimelshein 2018, arXiv 1805.02867): at
 a scale of 100 scores lie 200 apart, more than one fixed reference bears. Within a tile one mostly does: then
-an power serves both the row and the column of its score. Nine tenths of the time are matrix products, four
+one power serves both the row and the column of its score. Nine tenths of the time are matrix products, four
 where the plain loss has three; what is saved is the memory that it has to fill and to read again.
 
 Scores are in bits, log2(e) times as large, for a library's powers of two take a third of the time of its
