@@ -1,25 +1,17 @@
 """How good a search is between columns never seen together, estimated over a column seen with both.
 
 No held-out row has image and sound, so no answer is known to be right. Two things are estimated all the same,
-with neither pairs nor labels.
+with neither pairs nor labels; benchmarks/results/bridge.md has them beside the truth.
 
 Precision: a held-out image has its text, a held-out sound has its own; the cycle text → sound → image → text
-ends right where the two texts say the same, as `Alike` tells.
-
-Texts that say the same and are not told to make it too low: one is wrong, leaves out what others say, or is
-not understood. How often is seen within each side, for the texts of two images that are nearest to each other
-should say the same. Precision over that agreement (Spearman 1904, correction for attenuation) is what it
-would be with all of them told; too much where such neighbours differ in truth. So it bounds the interval from
+ends right where the two texts say the same, as `Same` tells. It is too low where texts that do are not told
+to: one is wrong, leaves out what others say, or is not understood. How often is seen within each side, for the
+texts of two items nearest to each other should say the same. Precision over that agreement (Spearman 1904,
+correction for attenuation) is what it would be with all of them told, or more: it bounds the interval from
 above, and the value stays what was counted.
 
-On digits, spoken and handwritten, in three sets of wordings, the value is within 4 points of what labels tell
-with 2,000 rows a side, within 12 with 400, of which 60 are held out: then it is said to be rough. Where one
-text in ten is wrong it is 15 points too low on average, is said to be, and the interval reaches over the
-truth. On 6,000 captioned photos and 320 sounds with a sentence each it says 22, between 9 and 41, for 24.
-
 Recall of the very row: a query is made for every held-out image, of what its text foretells of a sound and of
-the error of another row's sound. On Flickr8k's dev part, with words for sounds and photos for images, it was
-off by -8 to +5 points of R@10: words and photos share what the captions between them leave out.
+the error of another row's sound.
 
 Both assume that image and sound differ from their texts independently of each other. Precision is in its own
 terms where texts say less than what is looked for, only even digits from odd, or where each says something of
@@ -41,7 +33,7 @@ from chiasm.encode.features import Features
 from chiasm.index import Gallery
 from chiasm.judge.estimate import FEW, Estimate, from_null, percent
 from chiasm.judge.relevance import relevance
-from chiasm.judge.same import Alike, agreed
+from chiasm.judge.same import Same, agreed
 from chiasm.numerics import unit_rows
 
 if TYPE_CHECKING:
@@ -63,7 +55,7 @@ class Bridge:
         model's own gallery.
     precision : of those, the share whose text says the same as the query's, the interval reaching up to what
         it would be if agreement were full;  chance : that of a random order.
-    agreement : how often the texts of two items of one column say the same that are nearest to each other.
+    agreement : how often two items of one column that are nearest to each other have texts that say the same.
     recall : R@10 of the very answer in this gallery, by made-up queries.
     """
 
@@ -88,16 +80,16 @@ class Bridge:
 
     @property
     def verdict(self) -> str:
-        """What is wrong with the estimate, else nothing."""
-        found, few = self.precision, f"only {percent(self.agreement)} % of cells that are alike"
+        """What is wrong with the estimate; "" where nothing is."""
+        found, some = self.precision, f"only {percent(self.agreement)} % of cells that are alike"
         if not self.queries:
             return f"No estimate, hardly two cells of {self.via} say the same"
         if not found.low > self.chance:
             return "Not better than chance, as far as can be told"
         if not self.agreement > 0.5:
-            return f"No estimate to go by, {self.via} says the same of {few}"
-        if found.value > (found.value + DOUBT) * self.agreement:
-            return f"Too low if {self.via} is at fault, it says the same of {few}"
+            return f"No estimate to go by, {self.via} says the same of {some}"
+        if found.value / self.agreement - found.value > DOUBT:
+            return f"Perhaps too low: {self.via} says the same of {some}"
         if min(self.queries, self.gallery) < FEW or found.high - found.low > 2 * DOUBT:
             return f"Rough, of {self.queries:,} queries among {self.gallery:,}"
         return ""
@@ -119,12 +111,12 @@ def bridge(
     via : of the same rows, the column seen with both.
     share : how large this gallery is beside the model's own: so many fewer answers are looked at.
     """
-    alike, known = Alike.of(query, answer, via, seed), np.flatnonzero(via.present[answer.row])
-    right = Alike(alike.query, alike.answer[known], alike.threshold)
+    same, known = Same.of(query, answer, via, seed), np.flatnonzero(via.present[answer.row])
+    right = Same(same.query, same.answer[known], same.threshold)
     first = int(np.clip(round(FIRST * share), 1, max(len(known), 1)))
     cycles = _cycles(query, gallery, query_column, right, known, first)
     within = [
-        agreed(side, texts, alike.threshold) for side, texts in ((query, alike.query), (answer, alike.answer))
+        agreed(side, texts, same.threshold) for side, texts in ((query, same.query), (answer, same.answer))
     ]
     agreement = math.sqrt(within[0] * within[1])
     scored = ~np.isnan(cycles.precision)
@@ -198,7 +190,7 @@ class _Cycles:
 
 
 def _cycles(
-    query: Features, gallery: Gallery, column: str, right: Alike, known: NDArray[np.int64], first: int
+    query: Features, gallery: Gallery, column: str, right: Same, known: NDArray[np.int64], first: int
 ) -> _Cycles:
     """The first answers, of those `known`, of every query."""
     precision = np.full(len(query.row), np.nan)

@@ -25,7 +25,7 @@ SHARPNESS, CUTS = 3, 500
 
 
 @dataclass(frozen=True, eq=False)
-class Alike:
+class Same:
     """Which answers' texts say the same as which queries': a boolean matrix (q, g), made by row slices.
 
     query, answer : (q, k), (g, k) their texts, evened out, unit vectors, NaN where there is none.
@@ -37,7 +37,7 @@ class Alike:
     threshold: float
 
     @classmethod
-    def of(cls, query: Features, answer: Features, via: Features, seed: int = 0) -> Alike:
+    def of(cls, query: Features, answer: Features, via: Features, seed: int = 0) -> Same:
         """Of items of two columns; `via` are those of the column seen with both, in the space."""
         if not query.n == answer.n == via.n:
             raise ShapeError(

@@ -20,7 +20,7 @@ from chiasm.errors import UsageError
 from chiasm.index import Gallery
 from chiasm.judge.bridge import Bridge, bridge
 from chiasm.judge.relevance import relevance
-from chiasm.judge.same import Alike
+from chiasm.judge.same import Same
 from chiasm.judge.scoreboard import Report, direction
 from chiasm.metrics import blocks
 from chiasm.model.space import Space
@@ -130,7 +130,7 @@ def told_right(vectors: Mapping[str, Features], unseen: Mapping[Pair, Sequence[s
     """{(query, answer): (query items, answer items)} of columns never seen together, told by a bridge."""
     return {
         (query, answer): sparse.csr_matrix(
-            Alike.of(vectors[query], vectors[answer], vectors[over[0]], seed)[:]
+            Same.of(vectors[query], vectors[answer], vectors[over[0]], seed)[:]
         )
         for pair, over in unseen.items()
         for query, answer in (pair, pair[::-1])
