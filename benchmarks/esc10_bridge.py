@@ -6,9 +6,9 @@ what is heard, by word lists fixed before anything was scored; classes that fewe
 Beside it, as queries: the sentence of the class; and the sentence that the sound finds first. Second, the class of a sound
 by the sentence it finds first, beside a logistic regression on the same features.
 
-All is a default but the sound encoder, chosen on fold 4 and the dev photos by a model of folds 1–3: `--choose voice` and
-`--choose logmel` (mean precision 65.8 and 52.5 %, class by nearest sentence 90.0 and 86.2 %). Fold 5 had no say in it;
-folds 1–3 are held out in turn as well, for 24 sounds are few.
+All is a default but the encoders: MiniLM for text, Hellinger for the photos' vectors, and for sounds one chosen on fold 4
+and the dev photos by a model of folds 1–3: `--choose voice` and `--choose logmel` (mean precision 65.8 and 52.5 %, class by
+nearest sentence 90.0 and 86.2 %). Fold 5 had no say in it; folds 1–3 are held out in turn as well, for 24 sounds are few.
 """
 
 from __future__ import annotations
@@ -101,16 +101,16 @@ def main() -> None:
     right = shown(part)
     kept = [c for c in range(len(CLASSES)) if right[c].sum() >= SHOWN]
     runs = [run(held, {held, LAST} if chosen else {held}, part, chosen or SOUND, seed) for held, seed in todo]
-    tables = [estimates(runs, right, kept), classes(runs)]
+    tables = [estimates(runs, right, kept), class_table(runs)]
     if chosen:
         print(table(runs, right, kept), *tables, sep="\n\n")
         return
-    notes = "\n\n".join([told(right, kept, time.process_time() - start), *tables])
+    notes = "\n\n".join([remarks_on(right, kept, time.process_time() - start), *tables])
     title = "Sounds find photos over words, no row with both"
     write_result("esc10_bridge", title, table(runs, right, kept), notes)
 
 
-def told(right: Array, kept: Sequence[int], seconds: float) -> str:
+def remarks_on(right: Array, kept: Sequence[int], seconds: float) -> str:
     """The notes: what counts as right, what was dropped, what was fitted on what."""
     dropped = ", ".join(f"{CLASSES[c]} {right[c].sum()}" for c in range(len(CLASSES)) if c not in kept)
     words = "; ".join(f"{CLASSES[c]}: `{WORDS[CLASSES[c]]}`" for c in kept)
@@ -271,7 +271,7 @@ def estimates(runs: Sequence[Run], right: Array, kept: Sequence[int]) -> str:
     return f"## The printed estimate beside the truth\n\n{markdown_table(head, lines)}\n\n{meaning}"
 
 
-def classes(runs: Sequence[Run]) -> str:
+def class_table(runs: Sequence[Run]) -> str:
     """One line a fold: the share of sounds whose class is told right, mean of seeds."""
     lines = []
     for held in dict.fromkeys(one.held for one in runs):
