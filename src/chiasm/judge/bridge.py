@@ -1,14 +1,14 @@
 """How good a search is between columns never seen together, estimated over a column seen with both.
 
 No held-out row has image and sound, so no answer is known to be right. Two things are estimated all the same,
-with neither pairs nor labels; benchmarks/results/bridge.md has them beside the truth.
+with neither pairs nor labels; benchmarks/results/bridge.md has precision beside the truth.
 
 Precision: a held-out image has its text, a held-out sound has its own; the cycle text → sound → image → text
 ends right where the two texts say the same, as `Same` tells. It is too low where texts that do are not told
-to: one is wrong, leaves out what others say, or is not understood. How often is seen within each side, for the
-texts of two items nearest to each other should say the same. Precision over that agreement (Spearman 1904,
-correction for attenuation) is what it would be with all of them told, or more: it bounds the interval from
-above, and the value stays what was counted.
+to: one is wrong, leaves out what others say, or is not understood. How often is seen within each side, for
+the texts of two items nearest to each other should say the same. Precision over that agreement (correction
+for attenuation, Spearman 1904) is what it would be with all of them told, or more: it bounds the interval
+from above, and the value stays what was counted.
 
 Recall of the very row: a query is made for every held-out image, of what its text foretells of a sound and of
 the error of another row's sound.
