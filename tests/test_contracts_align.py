@@ -118,7 +118,7 @@ def assert_unit(case: Case, vectors: np.ndarray) -> None:
     np.testing.assert_allclose(lengths[~nothing], 1, atol=1e-5)
 
 
-def test_neither_that_of_held_out_rows_nor_their_empty_columns(case: Case) -> None:
+def test_masked_cells_and_empty_columns_of_held_out_rows_have_no_say(case: Case) -> None:
     masks = {c: mask[::-1] for c, mask in MASKS.items()}
     left = learned(case.made(), X, valid=gapped(masks))
     right = learned(case.made(), {**EMPTY, **X}, valid={**EMPTY, **under(masks, 3)})
@@ -156,6 +156,22 @@ def test_an_item_alone_lies_where_it_lies_among_others_in_any_order(case: Case, 
         np.testing.assert_allclose(alone, whole[some], rtol=0, atol=within)
         np.testing.assert_allclose(fitted.project(c, values[order]), whole[order], rtol=0, atol=within)
         assert fitted.project(c, values[:0]).shape == (0, fitted.space_width)
+
+
+# Units
+
+
+@pytest.mark.parametrize(
+    "sizes", [(1e-30, 1e-30, 1e-30), (1e30, 1e30, 1e30), (1e-12, 1e12, 1.0)], ids=["small", "large", "apart"]
+)
+def test_the_units_of_a_column_are_a_convention(
+    case: Case, fitted: Aligner, sizes: tuple[float, float, float]
+) -> None:
+    factors = {c: np.float32(size) for c, size in zip(X, sizes, strict=True)}
+    sized = learned(case.made(), {c: x * factors[c] for c, x in X.items()})
+    plain = np.vstack([fitted.project(c, v) for c, v in VALUES.items()])
+    found = np.vstack([sized.project(c, v * factors[c]) for c, v in VALUES.items()])
+    np.testing.assert_allclose(found @ found.T, plain @ plain.T, atol=2e-3)
 
 
 # Bad input
