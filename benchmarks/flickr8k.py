@@ -48,7 +48,7 @@ def main() -> None:
     lines = [
         line("published VSE on VGG19 features (re-run)", (16.9, 41.8, 54.4), (23.9, 49.1, 61.3)),
         line(
-            "weighted CCA + hubness correction, the data README's sketch",
+            "weighted CCA + hubness correction, the baseline that set the bars",
             (22.9, 51.2, 63.9),
             (29.2, 57.4, 69.3),
         ),

@@ -1,8 +1,7 @@
 """InfoNCE by tiles beside losses that hold every score: seconds, peak memory, equality of the gradients.
 
 Textbook is the loss as CLIP's paper and most code have it, `scale * (left @ right.T)` and two cross entropies: the
-one of the bars (its 5.4 GB at b = 16,384 are those of the sketch behind them). Plain is Chiasm's own, which scales a
-side instead of the scores and so holds one matrix less.
+one of the bars. Plain is Chiasm's own, which scales a side instead of the scores and so holds one matrix less.
 
 Forward and backward of unit vectors at scale 100, every size of every loss in a process of its own. Extra memory is
 the peak less what the process held before, with both sides already made.
