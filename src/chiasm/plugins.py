@@ -122,8 +122,7 @@ def encoder(named: Any, modality: str) -> Any:
         return _made(text)
     folder = Path(text).expanduser()
     if "+" in text and not folder.exists():
-        each = (encoder(part.strip(), modality) for part in text.split("+"))
-        return reduce(get("encode", "beside"), each)
+        return reduce(get("encode", "beside"), [encoder(part, modality) for part in _joined(text)])
     if text.endswith(".json"):
         return get("encode", "onnx").from_json(text)
     if text.endswith(".onnx"):
@@ -136,6 +135,19 @@ def encoder(named: Any, modality: str) -> Any:
         return get("encode", f"{modality}-model")(str(folder.absolute()) if folder.is_dir() else text)
     usable = [name for name in names("encode") if not _needed(get("encode", name))]
     raise UsageError(f"no encoder called {text!r}", hint=did_you_mean(text.lower(), usable))
+
+
+def _joined(text: str) -> list[str]:
+    """What pluses join; one in the name of a folder that is there is its own."""
+    pieces, found = text.split("+"), []
+    while pieces:
+        starts = {k: "+".join(pieces[:k]).strip() for k in range(len(pieces), 0, -1)}
+        longest = next((k for k, start in starts.items() if start and Path(start).expanduser().exists()), 1)
+        found.append(starts[longest])
+        pieces = pieces[longest:]
+    if "" in found:
+        raise UsageError(f"an encoder is missing beside the + in {text!r}", hint="Such as: lexical+lexical.")
+    return found
 
 
 def _made(name: str) -> Any:

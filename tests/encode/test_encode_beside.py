@@ -10,7 +10,7 @@ import pytest
 
 import chiasm
 from chiasm import plugins, read
-from chiasm.encode import Beside, Cache, Function, Lexical, LogMel
+from chiasm.encode import Beside, Cache, Function, Lexical, LogMel, TextModel
 from chiasm.encode.engine import describe_column
 from chiasm.errors import UsageError
 
@@ -83,8 +83,16 @@ def test_names_joined_by_a_plus() -> None:
     assert features(three, TEXTS).values.shape[1] == 3 * features(Lexical(), TEXTS).values.shape[1]
     with pytest.raises(UsageError, match=r"no encoder called 'lexica'.*lexical"):
         plugins.encoder("lexical+lexica", "text")
-    with pytest.raises(UsageError, match="no encoder is named"):
+    with pytest.raises(UsageError, match=r"missing beside the \+ in 'lexical\+'"):
         plugins.encoder("lexical+", "text")
+
+
+def test_a_plus_of_a_folder_is_its_own(tmp_path: Path) -> None:
+    (folder := tmp_path / "a+b").mkdir()
+    for given in (f"{folder}+lexical", f"lexical + {folder}"):
+        both = plugins.encoder(given, "text")
+        assert {type(one) for one in both.parts} == {TextModel, Lexical}
+        assert str(folder) in {getattr(one, "name", "") for one in both.parts}
 
 
 def test_two_modalities_are_no_one_column() -> None:
@@ -94,7 +102,20 @@ def test_two_modalities_are_no_one_column() -> None:
         features(Beside(Lexical(), LogMel()), TEXTS)
 
 
-def test_a_model_keeps_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", [len, "lexical", Lexical])
+def test_what_is_no_encoder_is_refused(other: Any) -> None:
+    with pytest.raises(UsageError, match="is no encoder"):
+        features(Beside(Lexical(), other), TEXTS)
+
+
+def test_features_next_to_nothing_stay_what_they_are() -> None:
+    faint = Function(lambda cells: np.full((len(cells), 1), 1e-42), "text")
+    assert np.isfinite(features(Beside(Lexical(dim=3), faint), TEXTS).values).all()
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["by name", "with a function"])
+def test_a_model_keeps_it(named: bool, tmp_path: Path) -> None:
+    given = "lexical+lexical" if named else Beside(Lexical(), Function(Counted(), "text"))
     colours = ["red", "green", "blue", "dark", "pale"]
     rng = np.random.default_rng(0)
     which = rng.integers(len(colours), size=60)
@@ -102,8 +123,8 @@ def test_a_model_keeps_it(tmp_path: Path) -> None:
         "text": [f"a {colours[i]} thing no {n % 7}" for n, i in enumerate(which)],
         "vector": (np.eye(5)[which] + 0.1 * rng.normal(size=(60, 5))).tolist(),
     }
-    model = chiasm.fit(table, encoders={"text": "lexical+lexical"}, seed=0)
+    model = chiasm.fit(table, encoders={"text": given}, seed=0)
     model.save(tmp_path / "model")
-    again = chiasm.load(tmp_path / "model")
+    again = chiasm.load(tmp_path / "model", encoders=None if named else {"text": given})
     asked = {"text": "a blue thing"}
     assert [hit.row for hit in again.search(asked)] == [hit.row for hit in model.search(asked)]

@@ -99,3 +99,5 @@ def test_a_fit_is_told_of_what_strikes() -> None:
     clean = table(n=400)
     whole = {c: Features.of(np.array([row[c] for row in clean], np.float32)) for c in ("left", "right")}
     assert remarks_on_fit(whole, parts, 1e-3, 0) == []
+    none = Parts(np.arange(400), np.arange(0), np.arange(0))
+    assert remarks_on_fit(whole, none, 1e-3, 0) == []

@@ -165,6 +165,13 @@ ATTACKS: dict[str, Callable[[Path], Any]] = {
 }
 
 
+def test_a_report_of_another_version_is_named(path: Path) -> None:
+    ATTACKS["report of wrong types"](path)
+    sealed(path)
+    with pytest.raises(FolderError, match=r"report\.json: another version's, or damaged.*Fit again"):
+        chiasm.load(path)
+
+
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_hostile_folder_is_refused(path: Path, attack: str) -> None:
     ATTACKS[attack](path)

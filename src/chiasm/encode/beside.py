@@ -13,6 +13,8 @@ from chiasm.encode.encoder import Descriptions, Encoder, check_cells, digest
 from chiasm.errors import UsageError
 
 Floats = NDArray[np.float32]
+FAINT = 1e-30
+"""Lengths below are as good as nothing: what they are divided into would overflow."""
 
 
 class Beside(Encoder):
@@ -40,7 +42,7 @@ class Beside(Encoder):
     @property
     def modality(self) -> str:  # type: ignore[override]
         """That of both; UsageError where they differ."""
-        one, other = self.first.modality, self.second.modality
+        one, other = (part.modality for part in self._both())
         if one != other:
             names = f"{type(self.first).__name__} and {type(self.second).__name__}"
             raise UsageError(f"{names} take {one} and {other}: no column holds both", where="Beside")
@@ -50,7 +52,7 @@ class Beside(Encoder):
     def parts(self) -> tuple[Encoder, ...]:
         """Both, fitted once this one is."""
         if not hasattr(self, "states_"):
-            return self.first, self.second
+            return self._both()
         return self.made_of("states_", self._revived)
 
     @property
@@ -72,10 +74,10 @@ class Beside(Encoder):
         check_cells(described, self)
         self.forget()
         scales, states = [], []
-        for one, own in zip((self.first, self.second), self._parted(described), strict=True):
+        for one, own in zip(self._both(), self._parted(described), strict=True):
             fitted = copy.copy(one).fit(own)
             length = np.sqrt(np.square(fitted.transform(own), dtype=np.float64).sum(axis=1).mean())
-            scales.append(float(1 / length) if length > 0 else 1.0)
+            scales.append(float(1 / length) if length > FAINT else 1.0)
             states.append(fitted.state())
         self.scales_, self.states_ = scales, states
         self.width_ = sum(one.width_ for one in self.parts)
@@ -87,15 +89,22 @@ class Beside(Encoder):
         each = zip(self.parts, self._parted(described), self.scales_, strict=True)
         return np.hstack([one.transform(own) * np.float32(scale) for one, own, scale in each])
 
+    def _both(self) -> tuple[Encoder, Encoder]:
+        """Those given; UsageError where one is no encoder."""
+        for one in (self.first, self.second):
+            if not isinstance(one, Encoder):
+                hint = "Give encoders, such as Lexical() or Function(f, 'text')."
+                raise UsageError(f"{one!r} is no encoder", where="Beside", hint=hint)
+        return self.first, self.second
+
     def _revived(self, states: list[dict[str, Any]]) -> tuple[Encoder, ...]:
         """Copies that share what is loaded."""
-        both = (self.first, self.second)
-        return tuple(copy.copy(one).restore(state) for one, state in zip(both, states, strict=True))
+        return tuple(copy.copy(one).restore(state) for one, state in zip(self._both(), states, strict=True))
 
     def _parted(self, described: Descriptions) -> list[Descriptions]:
         """The descriptions of each part: an array where they are kept as one, else a list."""
         sides = zip(*described, strict=True) if len(described) else ((), ())
         return [
             np.stack(side) if one.cached and len(side) else list(side)
-            for one, side in zip((self.first, self.second), sides, strict=True)
+            for one, side in zip(self._both(), sides, strict=True)
         ]

@@ -76,7 +76,7 @@ def remarks_on_fit(
         if one.told and one.count.low > 0
     ]
     leaking = {row for leak in found.leaks for row in leak.parts["held out"]}
-    if len(leaking) >= STRIKING * held.sum():
+    if leaking and len(leaking) >= STRIKING * held.sum():
         notes.append(
             f"{len(leaking):,} of {int(held.sum()):,} held-out rows looked at have a near-duplicate among "
             "those learned from: the scoreboard flatters. --by COL keeps what belongs together on one side."

@@ -16,7 +16,7 @@ from chiasm import storage
 from chiasm.align.hubness import Hubness
 from chiasm.align.linear import Ridge
 from chiasm.checks import expanded
-from chiasm.errors import Broken, ChiasmError, FolderError, NotFitted, UsageError
+from chiasm.errors import Broken, ChiasmError, DataError, FolderError, NotFitted, UsageError
 from chiasm.index import Gallery
 from chiasm.judge.scoreboard import Report
 from chiasm.model import records
@@ -63,14 +63,13 @@ def read_folder(path: Path, encoders: Mapping[str, Any]) -> dict[str, Any]:
         galleries = {c: Gallery.load(path / "index" / str(i)) for i, c in enumerate(manifest["columns"])}
         rows, space = Rows.from_parquet(path / "rows.parquet"), _space(stages, encoders)
         _check_fit(space, rows, galleries)
-        report = storage.read_json(path / "report.json") if (path / "report.json").is_file() else None
         return {
             "space": space,
             "rows": rows,
             "galleries": galleries,
             "baselines": _baselines(stages["baselines"]),
             "predictors": _predictors(storage.read_tree(path, "predictors"), rows, encoders),
-            "report": None if report is None else Report.from_json(report),
+            "report": _report(path / "report.json"),
             "facts": dict(storage.read_tree(path, "facts")),
             "notes": tuple(map(str, manifest["notes"])),
             "broken": tuple(Broken(**one) for one in manifest["broken"]),
@@ -83,6 +82,18 @@ def read_folder(path: Path, encoders: Mapping[str, Any]) -> dict[str, Any]:
         raise
     except DAMAGED as error:
         raise FolderError(f"the folder is damaged: {error!r}", where=str(path), hint="Fit again.") from error
+
+
+def _report(path: Path) -> Report | None:
+    """The report of a file, if there is one; FolderError where it is none, or another version's."""
+    if not path.is_file():
+        return None
+    try:
+        return Report.from_json(storage.read_json(path))
+    except DataError as error:
+        raise FolderError(
+            f"another version's, or damaged: {error}", where=str(path), hint="Fit again."
+        ) from error
 
 
 def _check_fit(space: Space, rows: Rows, galleries: Mapping[str, Gallery]) -> None:

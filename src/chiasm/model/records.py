@@ -51,7 +51,8 @@ def of_encoder(made: Any) -> Record:
 
 def is_named(made: Any) -> bool:
     """Whether a folder can hold an encoder."""
-    return not isinstance(made, Function) and plugins.is_named("encode", made)
+    named = not isinstance(made, Function) and plugins.is_named("encode", made)
+    return named and all(is_named(part) for part in made.parts)
 
 
 def encoder(column: str, record: Mapping[str, Any], given: Any) -> Any:

@@ -247,6 +247,8 @@ def _note(model: Model, column: str, encoder: Encoder) -> str:
 
 def _called(encoder: Encoder) -> str:
     """The name a person would give for it: as a plugin, or else of its function or class."""
+    if encoder.parts:
+        return " + ".join(map(_called, encoder.parts))
     if records.is_named(encoder):
         return plugins.name_of("encode", encoder)
     return str(getattr(encoder, "name", None) or type(encoder).__name__)
