@@ -91,7 +91,8 @@ class Beside(Encoder):
 
     def _both(self) -> tuple[Encoder, Encoder]:
         """Those given; UsageError where one is no encoder."""
-        for one in (self.first, self.second):
+        given: tuple[Any, Any] = (self.first, self.second)
+        for one in given:
             if not isinstance(one, Encoder):
                 hint = "Give encoders, such as Lexical() or Function(f, 'text')."
                 raise UsageError(f"{one!r} is no encoder", where="Beside", hint=hint)
