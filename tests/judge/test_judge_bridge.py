@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pytest
@@ -96,6 +96,7 @@ def test_nothing_is_said_of_good_texts_of_many_rows_in_a_good_space(seed: int) -
 def test_few_rows_are_said_to_be_few() -> None:
     made = case(1.0, n=50)
     found = made.estimate()
+    assert found.recall_chance == 10 / 25
     assert found.verdict == "Rough, of 22 queries among 25"
     assert found.precision.low <= made.truth <= found.precision.high
 
@@ -103,7 +104,9 @@ def test_few_rows_are_said_to_be_few() -> None:
 def test_a_bridge_that_tells_nothing_is_said_to() -> None:
     random = case(0.5, wrong=1.0).estimate()
     assert random.precision.low <= random.chance
-    assert "Not better than chance" in random.verdict
+    assert "No estimate to go by" in random.verdict
+    blind = replace(case(0.5).estimate(), precision=Estimate(0.12, 0.08, 0.2))
+    assert blind.verdict == "Not better than chance, as far as can be told"
     made = case(0.5)
     made.text = made.text.with_values(np.tile(made.text.values[:1], (600, 1)))
     constant = made.estimate()
@@ -124,6 +127,20 @@ def test_wrong_texts_make_it_too_low_which_is_said_and_allowed_for(wrong: float,
     assert found.precision.value == pytest.approx(made.truth * told, abs=0.05)
     assert found.precision.low < made.truth <= found.precision.high
     assert "Perhaps too low: text says the same of only" in found.verdict
+
+
+def test_answers_that_are_all_right_leave_room_for_a_wrong_one() -> None:
+    """Of n answers none was wrong: up to 3 / n may be (the rule of three)."""
+    found = case(0.01, wording=0.1, n=1000).estimate()
+    assert found.precision.value == 1
+    assert found.precision.low == pytest.approx(1 - 3 / found.queries)
+
+
+def test_ten_answers_of_ten_tell_nothing() -> None:
+    found = case(0.5, n=16).estimate()
+    assert found.gallery <= 10
+    assert math.isnan(found.recall.value)
+    assert math.isnan(found.recall_chance)
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -56,7 +56,7 @@ class Bridge:
     precision : of those, the share whose text says the same as the query's, the interval reaching up to what
         it would be if agreement were full;  chance : that of a random order.
     agreement : how often two items of one column that are nearest to each other have texts that say the same.
-    recall : R@10 of the very answer in this gallery, by made-up queries.
+    recall : R@10 of the very answer in this gallery, by made-up queries; NaN where ten are all of it.
     """
 
     query: str
@@ -79,15 +79,20 @@ class Bridge:
         return cls(**{**document, **measured, **shares})
 
     @property
+    def recall_chance(self) -> float:
+        """R@10 of a random order."""
+        return FIRST / self.gallery if self.gallery > FIRST else math.nan
+
+    @property
     def verdict(self) -> str:
         """What is wrong with the estimate; "" where nothing is."""
         found, some = self.precision, f"only {percent(self.agreement)} % of cells that are alike"
         if not self.queries:
             return f"No estimate, hardly two cells of {self.via} say the same"
-        if not found.low > self.chance:
-            return "Not better than chance, as far as can be told"
         if not self.agreement > 0.5:
             return f"No estimate to go by, {self.via} says the same of {some}"
+        if not found.low > self.chance:
+            return "Not better than chance, as far as can be told"
         if found.value / self.agreement - found.value > DOUBT:
             return f"Perhaps too low: {self.via} says the same of {some}"
         if min(self.queries, self.gallery) < FEW or found.high - found.low > 2 * DOUBT:
@@ -122,6 +127,9 @@ def bridge(
     scored = ~np.isnan(cycles.precision)
     made = _made(query, answer, via, seed)
     ranking = metrics.rank_tiles(gallery.tiles(made.values, {query_column: 1.0}), relevance(made, answer))
+    hits = np.asarray(metrics.hits_at(ranking.first, FIRST), np.float64)
+    if len(answer.row) <= FIRST:
+        hits[:] = np.nan
     return Bridge(
         query_column,
         gallery.column,
@@ -133,7 +141,7 @@ def bridge(
         cycles.estimate(query.row, answer.row[known], agreement, seed),
         metrics.mean(cycles.chance),
         agreement,
-        Estimate.of(metrics.hits_at(ranking.first, FIRST), made.row, seed),
+        Estimate.of(hits, made.row, seed),
     )
 
 
@@ -166,8 +174,10 @@ class _Cycles:
     def estimate(self, queries: NDArray[Any], answers: NDArray[Any], agreement: float, seed: int) -> Estimate:
         """Mean precision; rows of queries (q,) and answers (g,) are drawn, agreement lifts the upper end."""
         one, wider = Estimate.of(self.precision, queries, seed), self._wider(queries, answers)
-        low = max(one.value - wider * (one.value - one.low), 0.0)
-        high = one.value + wider * (one.high - one.value)
+        # all right, or none: drawing again shows no spread, so the rule of three (Hanley & Lippman-Hand 1983)
+        least = 3 / max(int(np.isfinite(self.precision).sum()), 1) if one.low == one.high else 0.0
+        low = max(one.value - max(wider * (one.value - one.low), least), 0.0)
+        high = one.value + max(wider * (one.high - one.value), least)
         return Estimate(one.value, low, min(high / agreement, 1.0) if agreement > 0 else 1.0)
 
     def _wider(self, queries: NDArray[Any], answers: NDArray[Any]) -> float:
@@ -224,11 +234,13 @@ def render(bridges: Sequence[Bridge]) -> Table:
     )
     for head in ("query → answer", "over"):
         table.add_column(head)
-    for head in (f"P@{FIRST} %", "interval", "chance", f"R@{FIRST} %", "interval", "queries"):
+    for head in (f"P@{FIRST} %", "interval", "chance", f"R@{FIRST} %", "interval", "chance", "queries"):
         table.add_column(head, justify="right")
     for one in bridges:
         name = Text(f"{one.query} → {one.answer}", "bold")
-        measured = (*_printed(one.precision), percent(one.chance), *_printed(one.recall))
+        measured = (
+            *_printed(one.precision), percent(one.chance), *_printed(one.recall), percent(one.recall_chance),
+        )  # fmt: skip
         table.add_row(name, Text(one.via), *measured, f"{one.queries:,}")
     return table
 
@@ -249,4 +261,5 @@ def verdicts(bridges: Sequence[Bridge]) -> list[str]:
 
 
 def _printed(one: Estimate) -> tuple[str, str]:
-    return percent(one.value), f"{percent(one.low)}–{percent(one.high)}"
+    ends = "–" if math.isnan(one.value) else f"{percent(one.low)}–{percent(one.high)}"
+    return percent(one.value), ends

@@ -183,9 +183,10 @@ def _bridged(bridges: Sequence[Bridge]) -> str:
         cells = [f"{name(one.query)} → {name(one.answer)}", name(one.via), f"{one.queries:,}"]
         cells += [shown(one.precision.value, True), interval(one.precision, True), shown(one.chance, True)]
         cells += [strip(*_ends(one.precision), (0.0, 1.0), one.chance)]
-        rows.append(row([*cells, shown(one.recall.value, True), interval(one.recall, True)]))
-    precise, found = f"P@{FIRST}", f"R@{FIRST} %"
-    head = ["query → answer", "over", "queries", f"{precise} %", "95 %", "chance", precise, found, "95 %"]
+        recalled = [shown(one.recall.value, True), interval(one.recall, True), shown(one.recall_chance, True)]
+        rows.append(row([*cells, *recalled]))
+    measured = (f"P@{FIRST} %", "95 %", "chance", f"P@{FIRST}", f"R@{FIRST} %", "95 %", "chance")
+    head = ["query → answer", "over", "queries", *measured]
     words = f"<p>{html.escape(meaning(bridges))}</p>{_said(verdicts(bridges))}"
     return f"<section><h2>Never seen together</h2>{words}{table(head, rows)}</section>"
 
