@@ -63,7 +63,7 @@ def describe_column(
     if modality != encoder.modality:
         raise UsageError(
             f"{type(encoder).__name__} takes {encoder.modality}, column {column!r} holds {modality}",
-            hint="Name another encoder, or read the column otherwise with --as COL=MODALITY.",
+            hint=f"Name another encoder, or read it as {encoder.modality}: --as {column}={encoder.modality}.",
         )
     if modality in ("vector", "number", "date"):
         return _describe_numbers(rows, column, encoder)

@@ -57,6 +57,8 @@ class Features:
             kept = np.ascontiguousarray(values if len(row) == len(values) else values[row], np.float32)
         if not np.isfinite(kept).all():
             where = int(row[~np.isfinite(kept).all(axis=1)][0])
+            if np.isfinite(values[where]).all():
+                raise ShapeError("a number is too large for single precision", where=f"row {where}")
             raise ShapeError(
                 "a row holds NaN or infinity beside numbers",
                 where=f"row {where}",
