@@ -80,9 +80,8 @@ def test_no_rows_at_all() -> None:
     ("values", "says"),
     [
         (np.array([[1, 2], [np.nan, 1]]), "row 1: a row holds NaN or infinity beside numbers"),
-        (np.array([[1, 2], [1e200, 1]]), "row 1: a number is too large for single precision"),
         (np.array([[1, 2], [3, -np.inf]]), "row 1: a row holds NaN"),
-        (np.array([[1e200, 2]]), "row 0: a row holds NaN or infinity"),
+        (np.array([[1e200, 2]]), "row 0: a number is too large for single precision"),
         (np.zeros(3), r"features: expected numbers \(n, d\), got float64 \(3,\)"),
         (np.array([["a"]]), "features: expected numbers"),
     ],
