@@ -38,8 +38,9 @@ class Kernel(Aligner):
     features: Rahimi & Recht 2007; their CCA: Lopez-Paz et al. 2014, arXiv 1402.0119). The items know where
     the data lie and find more; the waves need no training item in the model. A `CCA` of either is learned.
 
-    Where it loses: a fit takes some 30 times as long as `CCA`'s (benchmarks/results/aligners.md) and keeps `size` items a column in the
-    model; the waves find no more than `CCA` does; an item far from all that was seen is like nothing.
+    Where it loses: a fit takes some 30 times as long as `CCA`'s (benchmarks/results/aligners.md) and keeps
+    `size` items a column in the model; the waves find no more than `CCA` does; an item far from all that was
+    seen is like nothing.
 
     dim, weight : of the CCA under it.
     ridge : of it; None takes the best of `RIDGES` for `valid` rows, 1e-3 where `fit` is given none.
