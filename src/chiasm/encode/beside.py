@@ -22,8 +22,9 @@ class Beside(Encoder):
 
     A sentence model merges what it holds for the same, and its words beside it bring that back: on Flickr8k's
     test part, CCA of photos and captions finds more at first rank with both than with MiniLM alone
-    (benchmarks/results/flickr8k_rungs.md). A third encoder goes beside two: `Beside(Beside(a, b), c)`. Scikit-learn's FeatureUnion for cells, with the descriptions of
-    each kept in the cache on their own; a cell that one of them cannot use is broken.
+    (benchmarks/results/flickr8k_rungs.md). A third encoder goes beside two: `Beside(Beside(a, b), c)`.
+    Scikit-learn's FeatureUnion for cells, with the descriptions of each kept in the cache on their own; a
+    cell that one of them cannot use is broken.
 
     first, second : encoders of one modality; they stay as they are, copies of them learn.
 
