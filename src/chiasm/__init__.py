@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chiasm.doors import door
+from chiasm.lazy import attach
 
 if TYPE_CHECKING:
     from chiasm.model import Model, Prediction, diagnose, fit, load
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Model", "Prediction", "diagnose", "fit", "load", "read"]
 
-__getattr__, __dir__ = door(
+__getattr__, __dir__ = attach(
     __name__,
     {"model": ("Model", "Prediction", "diagnose", "fit", "load"), "rows.readers": ("read",)},
     rooms=(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chiasm.doors import door
+from chiasm.lazy import attach
 
 if TYPE_CHECKING:
     from chiasm.fuse.adversarial import Adversarial
@@ -33,7 +33,7 @@ __all__ = [
     "in_sequence",
 ]
 
-__getattr__, __dir__ = door(
+__getattr__, __dir__ = attach(
     __name__,
     {
         "adversarial": ("Adversarial",),

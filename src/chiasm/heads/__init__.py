@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chiasm.doors import door
+from chiasm.lazy import attach
 
 if TYPE_CHECKING:
     from chiasm.heads.calibrate import Calibration
@@ -31,7 +31,7 @@ __all__ = [
     "pattern_names",
 ]
 
-__getattr__, __dir__ = door(
+__getattr__, __dir__ = attach(
     __name__,
     {
         "calibrate": ("Calibration",),

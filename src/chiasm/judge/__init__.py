@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chiasm.doors import door
+from chiasm.lazy import attach
 
 if TYPE_CHECKING:
     from chiasm.judge.audit import Audit, Paired
@@ -79,7 +79,7 @@ __all__ = [
 ]
 
 # The functions `occlude`, `relevance` and `stress` stay in their modules: here the names are the modules'.
-__getattr__, __dir__ = door(
+__getattr__, __dir__ = attach(
     __name__,
     {
         "audit": ("Audit", "Paired"),

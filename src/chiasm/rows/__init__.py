@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chiasm.doors import door
+from chiasm.lazy import attach
 
 if TYPE_CHECKING:
     from chiasm.rows.augment import changer
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 # The functions `augment`, `folds` and `windows` stay in their modules: here the names are the modules'.
-__getattr__, __dir__ = door(
+__getattr__, __dir__ = attach(
     __name__,
     {
         "augment": ("changer",),

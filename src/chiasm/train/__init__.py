@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chiasm.doors import door
+from chiasm.lazy import attach
 
 if TYPE_CHECKING:
     from chiasm.train.contrastive import info_nce, sigmoid_loss
@@ -23,7 +23,7 @@ __all__ = [
     "watching",
 ]
 
-__getattr__, __dir__ = door(
+__getattr__, __dir__ = attach(
     __name__,
     {
         "contrastive": (

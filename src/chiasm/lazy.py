@@ -1,4 +1,4 @@
-"""The doors of the package and its rooms: public names are looked up when first used, to import fast."""
+"""Lazy public names: a package looks them up when first used, so that importing it is fast."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 
-def door(
+def attach(
     package: str, names: Mapping[str, Sequence[str]], rooms: Sequence[str] = ()
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a package.

@@ -1,4 +1,4 @@
-"""The doors: public names are those of the modules, found late, listed, and no module is hidden by one."""
+"""Lazy public names are those of the modules, found late, listed, and no module is hidden by one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LATE = [chiasm, rows, train, encode, align, heads, fuse, judge]
 
 
 def seen_by_type_checkers(package: ModuleType) -> set[tuple[str, str]]:
-    """(module, name) of what a door imports for type checkers alone."""
+    """(module, name) of what a package imports for type checkers alone."""
     tree = ast.parse(Path(str(package.__file__)).read_text("utf-8"))
     block = next(node for node in tree.body if isinstance(node, ast.If))
     return {
