@@ -70,7 +70,7 @@ class Adversarial(Aligner):
         self.batch = batch
         self.seed = seed
 
-    def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
+    def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
         for name, least in (("hidden", 1), ("patience", 1), ("batch", 2)):  # a pair alone has no strangers
             check_range(getattr(self, name), name, least)
         for name in ("strength", "epochs", "rate", "decay"):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chiasm.align.moments import TOGETHER, Moments, Table, check_table
 from chiasm.checks import Estimator, check_known, check_matrix
 from chiasm.encode.features import Features, as_features
-from chiasm.errors import DataError, UsageError
+from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.named import Named
 from chiasm.numerics import unit_rows
 
@@ -57,20 +57,25 @@ class Aligner(Estimator, ABC):
 
     def fit_rows(self, moments: Moments, X: Table, y: Any = None, valid: Table | None = None) -> Self:
         """`fit` where the moments of the same rows are at hand."""
-        columns = check_linked(moments)
-        self.forget()
-        self.means_ = {c: moments.center(c).astype(np.float32) for c in columns}
-        held = {c: as_features(valid[c]) for c in columns} if valid is not None else None
+        columns = self._begun(moments)
+        held = None if valid is None else _together(valid, columns, "held-out column")
         if held is not None and not any(
             (a.present & b.present).any() for a, b in combinations(held.values(), 2)
         ):
             held = None  # rows without a pair judge nothing
-        self._learn({c: as_features(X[c]) for c in columns}, y, held)
+        self._learn(moments, _together(X, columns, "column"), y, held)
         return self
 
+    def _begun(self, moments: Moments) -> list[str]:
+        """The columns of the moments, linked; what was learned before is forgotten, and `means_` is set."""
+        columns = check_linked(moments)
+        self.forget()
+        self.means_ = {c: moments.center(c).astype(np.float32) for c in columns}
+        return columns
+
     @abstractmethod
-    def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
-        """Set what `project` needs, from linked columns; `means_` is set."""
+    def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
+        """Set what `project` needs, from linked columns and the moments of the same rows; `means_` is set."""
 
     def settled(self) -> dict[str, Any]:
         """Parameters as `fit` with held-out rows chose them: to be set before a fit without any."""
@@ -135,6 +140,18 @@ MEMBERS: Named[Aligner] = Named(
     },
 )
 """What another aligner can keep in its own state."""
+
+
+def _together(table: Table, columns: list[str], what: str) -> dict[str, Features]:
+    """{column: Features} of these columns, of one number of rows; `what` is the word for one of them."""
+    check_table(table)
+    for c in columns:
+        check_known(c, table, what)
+    found = {c: as_features(table[c]) for c in columns}
+    lengths = {c: f.n for c, f in found.items()}
+    if len(set(lengths.values())) > 1:
+        raise ShapeError(f"{what}s have different numbers of rows: {lengths}", where="alignment")
+    return found
 
 
 def shortened(values: Matrix, most: float) -> Matrix:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.align.aligner import Aligner, Columns
+from chiasm.align.moments import Moments
 from chiasm.checks import check_range
 from chiasm.metrics import blocks
 from chiasm.numerics import unit_rows
@@ -48,7 +49,7 @@ class Anchors(Aligner):
         self.power = power
         self.seed = seed
 
-    def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
+    def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
         check_range(self.dim, "dim", 1)
         _check_settings(self.keep, self.power)
         self.anchors_ = drawn_anchors({c: f.present for c, f in X.items()}, self.dim, self.seed)

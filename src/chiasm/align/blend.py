@@ -59,12 +59,11 @@ class Blend(Aligner):
         found = zip(self.members_, fitted, strict=True)
         return {"members": [[kept["name"], {**kept["params"], **one.settled()}] for kept, one in found]}
 
-    def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
+    def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
         check_range(self.dim, "dim", 1)
         named = self._default(X, valid) if self.members is None else self.members
         if not named:
             raise UsageError("a blend needs a member at least", where="members")
-        moments = Moments.of(X)
         self.members_ = []
         for i, (name, given) in enumerate(named):
             member = MEMBERS.made(name, given, {"dim": self.dim, "seed": self.seed + i})

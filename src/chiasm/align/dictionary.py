@@ -12,6 +12,7 @@ from scipy import linalg
 
 from chiasm.align.aligner import Aligner, Columns
 from chiasm.align.anchors import drawn_anchors
+from chiasm.align.moments import Moments
 from chiasm.checks import check_range
 from chiasm.numerics import unit_rows
 
@@ -47,7 +48,7 @@ class Dictionary(Aligner):
         self.passes = passes
         self.seed = seed
 
-    def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
+    def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
         check_range(self.dim, "dim", 1)
         check_range(self.penalty, "penalty", 1e-6)
         check_range(self.passes, "passes", 1)

@@ -72,7 +72,7 @@ class Kernel(Aligner):
         self.basis = basis
         self.seed = seed
 
-    def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
+    def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
         check_known(self.basis, ("items", "waves"), "basis")
         check_range(self.size, "size", 2)
         check_range(self.spread, "spread", 1e-6)

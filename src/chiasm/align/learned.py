@@ -112,7 +112,7 @@ class Learned(Aligner):
         self.require_fitted("epochs_")
         return {"epochs": self.epochs_, "settings": None if self.start_ is None else self.start_["params"]}
 
-    def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
+    def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
         self._check()
         need("torch", "neural")
         need("lightning", "neural")

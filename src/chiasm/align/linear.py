@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from chiasm.align.aligner import Aligner, Columns, Matrix, check_linked
+from chiasm.align.aligner import Aligner, Columns, Matrix
 from chiasm.align.bridge import completed, seen
 from chiasm.align.moments import Moments, Table
 from chiasm.checks import check_known, check_range
@@ -43,11 +43,14 @@ class LinearAligner(Aligner):
 
     def fit_moments(self, moments: Moments) -> Self:
         """Learn the maps from second moments."""
-        columns = check_linked(moments)
-        self.forget()
-        self.means_ = {name: moments.center(name).astype(np.float32) for name in columns}
+        self._begun(moments)
+        self._learn(moments, {}, None, None)
+        return self
+
+    def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
+        """Set `maps_`, from the moments alone."""
         axes = moments.axes()
-        self._solve(moments.turned(axes) if axes else moments, columns)
+        self._solve(moments.turned(axes) if axes else moments, moments.columns)
         maps = {c: axes[c] @ w if c in axes else w for c, w in self.maps_.items()}
         with np.errstate(over="ignore"):
             # one memory layout, so that a model that was read back gives the same bits
@@ -59,10 +62,6 @@ class LinearAligner(Aligner):
                     where=f"column {c!r}",
                     hint="Scale the features up.",
                 )
-        return self
-
-    def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
-        """Never asked: `fit_moments` is in its place."""
 
     @abstractmethod
     def _solve(self, moments: Moments, columns: list[str]) -> None:

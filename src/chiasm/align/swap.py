@@ -76,8 +76,8 @@ class Swapped(Aligner):
         state = {"aligner_": aligner.state(), "means_": aligner.means_, "maps_": {}, "offsets_": {}}
         return cls(clone(aligner), aligner.dim).restore(state)
 
-    def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
-        self.aligner_ = self._inner().fit_rows(Moments.of(X), X, y, valid)
+    def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
+        self.aligner_ = self._inner().fit_rows(moments, X, y, valid)
         self.maps_: dict[str, Vectors] = {}
         self.offsets_: dict[str, Vectors] = {}
 

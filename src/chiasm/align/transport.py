@@ -90,7 +90,7 @@ class Transport(Aligner):
         self.batch = batch
         self.seed = seed
 
-    def _learn(self, X: Columns, y: Any, valid: Columns | None) -> None:
+    def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
         self._check()
         axes = spans(X)
         few = turned(X, axes)
