@@ -10,17 +10,23 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 
 from chiasm.errors import NotFitted, ShapeError, UsageError, did_you_mean
 
 Made = TypeVar("Made")
 
 
-class Estimator(BaseEstimator):  # type: ignore[misc]
-    """The oath: the constructor only stores, `fit` checks and returns self, learned attributes end in `_`.
+class Unfitted(NotFitted, NotFittedError):  # type: ignore[misc]
+    """`NotFitted` as scikit-learn knows it; made here, since `errors` is imported without scikit-learn."""
 
-    What was learned is arrays, numbers, strings, and lists or dicts of them, so that `storage` can write any
-    estimator as JSON and safetensors, and reading one runs no code from the folder.
+
+class Estimator(BaseEstimator):  # type: ignore[misc]
+    """Scikit-learn's conventions: the constructor only stores its parameters, `fit` checks them and returns
+    self, and what `fit` learned is in attributes whose names end in `_`.
+
+    Learned attributes are arrays, numbers, strings, and lists or dicts of them, so that `storage` can write
+    any estimator as JSON and safetensors, and reading one runs no code from the folder.
     """
 
     def state(self) -> dict[str, Any]:
@@ -51,9 +57,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             delattr(self, name)
 
     def require_fitted(self, attribute: str) -> None:
-        """Raise `NotFitted` unless `fit` has run."""
+        """Raise `NotFitted` unless `fit` has learned `attribute`."""
         if not hasattr(self, attribute):
-            raise NotFitted("not fitted yet", where=type(self).__name__, hint="Call fit first.")
+            raise Unfitted("not fitted yet", where=type(self).__name__, hint="Call fit first.")
 
 
 def check_matrix(values: Any, name: str, width: int | None = None) -> NDArray[Any]:

@@ -44,8 +44,8 @@ class EncoderError(ChiasmError, RuntimeError):
     """An encoder cannot be loaded, or gives something other than finite vectors (n, d)."""
 
 
-class NotFitted(ChiasmError, AttributeError):
-    """An estimator was asked for what only `fit` can give it."""
+class NotFitted(ChiasmError, ValueError, AttributeError):
+    """An estimator was asked for what only `fit` can give it; `except ValueError` catches it too."""
 
 
 class FolderError(ChiasmError, OSError):
