@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from torch import distributed
 
 from chiasm.errors import ShapeError, UsageError
+from chiasm.train import tiled
 from chiasm.train.contrastive import info_nce
-from chiasm.train.tiled import BORNE, tiled_info_nce
+from chiasm.train.tiled import FOOTROOM, HEADROOM, tiled_info_nce
 
 
 def sides(b: int, d: int = 16, dtype: torch.dtype = torch.float64, noise: float = 0.5, seed: int = 0):
@@ -94,17 +95,49 @@ def test_scores_far_apart_do_not_underflow() -> None:
     assert_near([x.double() for x in found], expected, 1e-5)
 
 
-@pytest.mark.parametrize("apart", [0.9 * BORNE, BORNE, 1.1 * BORNE])
-def test_one_reference_for_a_tile_bears_as_much_as_one_for_each_row(apart: float) -> None:
-    """The scores of one row lie that far below the others: within and beyond what one reference bears."""
-    left, right = sides(16, 8, torch.float32)
-    right[:, 0] = 1
-    left[:, 0], left[3, 0] = apart * math.log(2), 0  # scores here are natural, the bound is in bits
-    for tile in (5, 16):
+def diagonal(scores: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sides (n, n) whose pairs have these scores in bits at scale 1, strangers 0."""
+    return torch.diag(torch.tensor(scores) * math.log(2)), torch.eye(len(scores))
+
+
+@pytest.mark.parametrize("apart", [0.9, 1.0, 1.1])
+@pytest.mark.parametrize("high", [0.0, 90.0, 130.0])
+def test_one_reference_bears_as_much_as_one_for_each_row(high: float, apart: float) -> None:
+    """A pair's score lies so far below another's: within and beyond what one reference bears."""
+    left, right = diagonal([high, high, high - apart * (HEADROOM + FOOTROOM), 3.0, 4.0])
+    left += 0.5 * right.roll(1, 0)  # some score of strangers
+    for tile in (2, 5):
         found = learned(tiled_info_nce, left, right, 1.0, tile=tile)
         expected = learned(info_nce, *(x.double() for x in (left, right)), 1.0)
         assert_near([x.double() for x in found], expected, 1e-5)
-        assert_near([found[1][3].double()], [expected[1][3]], 1e-5)
+        for side in (1, 2):
+            assert_near(list(found[side].double()), list(expected[side]), 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("scores", "reference"),
+    [
+        ([0.0, 5.0], 0.0),
+        ([-FOOTROOM, HEADROOM], 0.0),
+        ([60.0, 130.0], 130 - HEADROOM),
+        ([-200.0, -90.0], -200 + FOOTROOM),
+        ([-100.0, 86.0], -100 + FOOTROOM),
+        ([-100.0, 87.0], None),
+        ([math.nan, 0.0], None),
+    ],
+)
+def test_the_reference_lies_within_reach_of_every_pair(scores: list[float], reference: float | None) -> None:
+    assert tiled._common_reference(torch.tensor(scores), None) == reference
+
+
+def test_a_stranger_beyond_the_reference_is_no_infinity() -> None:
+    """Pairs at 0 and 10 bits; one pair of strangers at 150, whose power single precision does not hold."""
+    left, right = diagonal([0.0, 10.0, 5.0])
+    left[0, 2] = 150 * math.log(2)
+    for tile in (1, 3):
+        found = learned(tiled_info_nce, left, right, 1.0, tile=tile)
+        expected = learned(info_nce, *(x.double() for x in (left, right)), 1.0)
+        assert_near([x.double() for x in found], expected, 1e-5)
 
 
 def test_a_perfect_batch_loses_nothing_at_scale_100() -> None:

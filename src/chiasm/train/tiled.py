@@ -1,14 +1,18 @@
 """InfoNCE of big batches, exact, never holding all scores; imports torch, so import it only where it is used.
 
 The scores (b, b) are made tile by tile, forward and once more backward (Inf-CL, Cheng et al. 2024, arXiv
-2410.17243). What is kept between is, of every row and column, the largest score so far and the sum of the
-exponentials relative to it, which moves as larger ones come (Milakov & Gimelshein 2018, arXiv 1805.02867): at
-a scale of 100 scores lie 200 apart, more than one fixed reference bears. Within a tile one mostly does: then
-one power serves both the row and the column of its score. Nine tenths of the time are matrix products, four
-where the plain loss has three; what is saved is the memory that it has to fill and to read again.
+2410.17243). What is kept between is the sum of exponentials of every row and every column.
+
+Exponentials need a reference that keeps them within the range of their numbers. Every sum holds the score of
+its own pair, so it is at least as large: where the scores of the pairs lie close enough together, one
+reference bears all sums, and one power serves both the row and the column of its score. Where they do not (at
+a scale of 100 scores can lie 200 apart), or where a stranger's score is too high, each row and column has its
+own: the largest score so far, its sum moving along as larger ones come (Milakov & Gimelshein 2018, arXiv
+1805.02867).
 
 Scores are in bits, log2(e) times as large, for a library's powers of two take a third of the time of its
-exponentials.
+exponentials. Nine tenths of the time are matrix products, four where the plain loss has three; what is saved
+is the memory that it has to fill and to read again.
 """
 
 from __future__ import annotations
@@ -26,8 +30,9 @@ from chiasm.train.contrastive import check_pairs
 
 Tensor = Any
 Group = Any
-BORNE = 86.0
-"""Powers of two that far below a reference, and 40 more, still count in single precision."""
+HEADROOM, FOOTROOM = 100.0, 86.0
+"""Bits above and below the reference at which a pair's score may lie. Single precision ends below 2^128; its
+smallest normal number, 2^-126, is then 40 bits below every sum, where no term counts any more."""
 
 
 def tiled_info_nce(
@@ -87,12 +92,15 @@ class _TiledInfoNCE(torch.autograd.Function):  # type: ignore[misc]
         group: Group | None,
     ) -> Tensor:
         right = _gathered(right, group)
-        rows, columns = _sums(left, right, scale, tile)
-        columns = _merged(columns, group)
+        reference = _common_reference(_inner(_in_bits(left, scale), right[own]), group)
+        rows, columns = _sums(left, right, scale, tile, reference, group)
+        if reference is not None and not _most(torch.cat([rows.total, columns.total]), group).isfinite():
+            reference = None
+            rows, columns = _sums(left, right, scale, tile, reference, group)
         agreement = _inner(_in_bits(left, scale), _means(right, ids, ids[own], ids)).double() * math.log(2)
         mine = _added((rows.log() - 2 * agreement).sum(), group)
         ctx.save_for_backward(left, right, scale, ids, *rows, *columns)
-        ctx.own, ctx.tile, ctx.group = own, tile, group
+        ctx.own, ctx.tile, ctx.reference, ctx.group = own, tile, reference, group
         return ((mine + columns.log().sum()) / (2 * len(right))).to(left.dtype)
 
     @staticmethod
@@ -104,7 +112,7 @@ class _TiledInfoNCE(torch.autograd.Function):  # type: ignore[misc]
         to_right = _means(left, ids[ctx.own], ids, ids).mul_(-2)
         spare = _Buffer(left, ctx.tile)
         for i, j, scores in _tiles(left, right, scale, ctx.tile):
-            p = _shares(scores, rows.part(i), columns.part(j), spare)
+            p = _softmaxes(scores, rows.part(i), columns.part(j), ctx.reference, spare)
             to_left[i].addmm_(p, right[j])
             to_right[j].addmm_(p.T, left[i])
         to_right = _added(to_right, ctx.group)[ctx.own]
@@ -114,33 +122,30 @@ class _TiledInfoNCE(torch.autograd.Function):  # type: ignore[misc]
 
 
 class Sums(NamedTuple):
-    """Σ 2^score of n rows or columns, held as total · 2^peak, the largest score the peak."""
+    """Σ 2^score of n rows or columns, held as total · 2^peak: their largest score, or one reference."""
 
     peak: Tensor
     total: Tensor
 
     @classmethod
-    def none(cls, like: Tensor) -> Sums:
+    def none(cls, like: Tensor, peak: float) -> Sums:
         """Of no score yet, a sum for each row of `like` (n, d)."""
-        return cls(like.new_full((len(like),), -torch.inf), like.new_zeros(len(like)))
+        return cls(like.new_full((len(like),), peak), like.new_zeros(len(like)))
 
     def part(self, places: slice) -> Sums:
         """Views of some of them."""
         return Sums(self.peak[places], self.total[places])
 
-    def add_(self, peak: Tensor, reference: Tensor, total: Tensor) -> None:
-        """Take in more sums, total · 2^reference, of scores whose largest are `peak`."""
-        self.raise_(torch.maximum(self.peak, peak))
-        self.total.addcmul_(total, (reference - self.peak).exp2_())
+    def add_(self, peak: Tensor, total: Tensor) -> None:
+        """Take in more sums, total · 2^peak."""
+        larger = torch.maximum(self.peak, peak)
+        self.raise_(larger)
+        self.total.addcmul_(total, (peak - larger).exp2_())
 
     def raise_(self, peak: Tensor) -> None:
         """Take totals relative to a peak (n,) at least as high."""
         self.total.mul_((self.peak - peak).exp2_())
         self.peak.copy_(peak)
-
-    def weights(self, reference: Tensor) -> Tensor:
-        """2^reference as shares of the sums."""
-        return (reference - self.peak).exp2_().div_(self.total)
 
     def log(self) -> Tensor:
         """Natural logarithms, in float64, in which the peak does not swallow the rest."""
@@ -174,31 +179,44 @@ def _in_bits(left: Tensor, scale: Tensor) -> Tensor:
     return left * (scale / math.log(2))
 
 
-def _sums(left: Tensor, right: Tensor, scale: Tensor, tile: int) -> tuple[Sums, Sums]:
-    """Of every row and of every column of the scores."""
-    rows, columns = Sums.none(left), Sums.none(right)
+def _common_reference(own: Tensor, group: Group | None) -> float | None:
+    """What bears every sum, 0 if it can be; `own` (n,) are the scores of pairs, which no sum is below."""
+    low, high = -float(_most(-own, group)), float(_most(own, group))
+    reference = max(high - HEADROOM, min(low + FOOTROOM, 0.0))
+    return reference if low >= reference - FOOTROOM else None
+
+
+def _sums(
+    left: Tensor, right: Tensor, scale: Tensor, tile: int, reference: float | None, group: Group | None
+) -> tuple[Sums, Sums]:
+    """Of own rows and everyone's columns of the scores; infinite where one is too high for the reference."""
+    peak = -math.inf if reference is None else reference
+    rows, columns = Sums.none(left, peak), Sums.none(right, peak)
     for i, j, scores in _tiles(left, right, scale, tile):
-        across, down = scores.amax(1), scores.amax(0)
-        top = across.max()
-        if top - torch.minimum(across.min(), down.min()) <= BORNE:
-            scores.sub_(top).exp2_()
-            rows.part(i).add_(across, top, scores.sum(1))
-            columns.part(j).add_(down, top, scores.sum(0))
+        if reference is None:
+            across, down = scores.amax(1), scores.amax(0)
+            rows.part(i).add_(across, (scores - across[:, None]).exp2_().sum(1))
+            columns.part(j).add_(down, scores.sub_(down).exp2_().sum(0))
         else:
-            rows.part(i).add_(across, across, (scores - across[:, None]).exp2_().sum(1))
-            columns.part(j).add_(down, down, scores.sub_(down).exp2_().sum(0))
-    return rows, columns
+            powers = _powers(scores, reference)
+            rows.total[i] += powers.sum(1)
+            columns.total[j] += powers.sum(0)
+    return rows, _merged(columns, group)
 
 
-def _shares(scores: Tensor, rows: Sums, columns: Sums, spare: _Buffer) -> Tensor:
-    """P, 2^scores as shares of the sums of their rows plus shares of those of their columns, in place."""
-    top = torch.minimum(rows.peak.max(), columns.peak.max())  # no score is higher
+def _powers(scores: Tensor, reference: float) -> Tensor:
+    """2^(scores - reference), in place."""
+    return (scores.sub_(reference) if reference else scores).exp2_()
+
+
+def _softmaxes(scores: Tensor, rows: Sums, columns: Sums, reference: float | None, spare: _Buffer) -> Tensor:
+    """P, the softmax of scores over their rows plus that over their columns, in place."""
     other = spare.shaped(*scores.shape)
-    if top - torch.minimum(rows.peak.min(), columns.peak.min()) <= BORNE:
-        torch.add(rows.weights(top)[:, None], columns.weights(top), out=other)
-        return scores.sub_(top).exp2_().mul_(other)
-    torch.sub(scores, rows.peak[:, None], out=other).exp2_().div_(rows.total[:, None])
-    return scores.sub_(columns.peak).exp2_().div_(columns.total).add_(other)
+    if reference is None:
+        torch.sub(scores, rows.peak[:, None], out=other).exp2_().div_(rows.total[:, None])
+        return scores.sub_(columns.peak).exp2_().div_(columns.total).add_(other)
+    torch.add(1 / rows.total[:, None], 1 / columns.total, out=other)
+    return _powers(scores, reference).mul_(other)
 
 
 def _means(values: Tensor, ids: Tensor, asked: Tensor, all_ids: Tensor) -> Tensor:
@@ -227,6 +245,14 @@ def _added(values: Tensor, group: Group | None) -> Tensor:
     if group is not None:
         distributed.all_reduce(values, group=group)
     return values
+
+
+def _most(values: Tensor, group: Group | None) -> Tensor:
+    """The largest of all processes' values."""
+    largest = values.max()
+    if group is not None:
+        distributed.all_reduce(largest, distributed.ReduceOp.MAX, group=group)
+    return largest
 
 
 def _merged(sums: Sums, group: Group | None) -> Sums:
