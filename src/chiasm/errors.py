@@ -88,7 +88,7 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     return f"Known here: {', '.join(known[:LISTED])}{more}."
 
 
-def need(module: str, extra: str) -> None:
+def require_extra(module: str, extra: str) -> None:
     """Raise `MissingExtra` unless `module` can be found."""
     import importlib.util
 

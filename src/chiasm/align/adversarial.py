@@ -13,7 +13,7 @@ from chiasm.align.kernel import RIDGES, SAFE, nearness
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
 from chiasm.checks import check_range
-from chiasm.errors import need
+from chiasm.errors import require_extra
 from chiasm.numerics import unit_rows
 
 Vectors = NDArray[np.float32]
@@ -75,8 +75,8 @@ class Adversarial(Aligner):
             check_range(getattr(self, name), name, least)
         for name in ("strength", "epochs", "rate", "decay"):
             check_range(getattr(self, name), name, 0)
-        need("torch", "neural")
-        need("lightning", "neural")
+        require_extra("torch", "neural")
+        require_extra("lightning", "neural")
         closed = closed_form(CCA(self.dim, self.ridge or SAFE, self.weight), X, valid, self.ridge is None)
         self.ridge_ = closed.ridge
         self.maps_ = {c: closed.scaled_map(c) for c in X}

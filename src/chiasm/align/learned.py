@@ -17,7 +17,7 @@ from chiasm.align.moments import Moments
 from chiasm.align.tune import FEW, Right, mean_reciprocal_rank, sampled, tune
 from chiasm.checks import check_known, check_range
 from chiasm.encode.features import Features
-from chiasm.errors import need
+from chiasm.errors import require_extra
 from chiasm.named import Record
 from chiasm.numerics import unit_rows
 from chiasm.train.loop import Recipe, State, generator
@@ -114,8 +114,8 @@ class Learned(Aligner):
 
     def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
         self._check()
-        need("torch", "neural")
-        need("lightning", "neural")
+        require_extra("torch", "neural")
+        require_extra("lightning", "neural")
         self.scales_ = {c: _scale(self.centred(c, f.values)) for c, f in X.items()}
         self._begin(X, valid)
         state, self.epochs_ = self._train(X, valid)

@@ -17,7 +17,7 @@ from chiasm.align.product import Multiply, Product, cross
 from chiasm.align.span import Axes, orthonormal
 from chiasm.checks import check_matrix
 from chiasm.encode.features import Features
-from chiasm.errors import DataError, ShapeError, UsageError, need
+from chiasm.errors import DataError, ShapeError, UsageError, require_extra
 
 CHUNK = 32_768
 SHIFT_ABOVE = 10.0  # |mean| / std beyond which float32 products lose digits unless a mean is taken off first
@@ -263,7 +263,7 @@ def _multiply(precision: str) -> Multiply:
 
 def _half_multiply() -> Multiply:
     """X'Y in half precision: each block is rounded as it leaves, so short blocks keep more digits."""
-    need("torch", "neural")
+    require_extra("torch", "neural")
     import torch
 
     def multiply(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:

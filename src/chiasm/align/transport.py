@@ -17,7 +17,7 @@ from chiasm.align.moments import TOGETHER, Doubles, Moments
 from chiasm.align.product import cross, multiplied
 from chiasm.align.span import Axes, spans, turned
 from chiasm.checks import check_range
-from chiasm.errors import UsageError, need
+from chiasm.errors import UsageError, require_extra
 from chiasm.numerics import cholesky, ridged, unit_rows, whitened
 
 STEPS = 10
@@ -103,7 +103,7 @@ class Transport(Aligner):
         )
 
     def _check(self) -> None:
-        need("ot", "transport")
+        require_extra("ot", "transport")
         check_range(self.trust, "trust", 0)
         check_range(self.entropy, "entropy", 1e-3)
         check_range(self.rounds, "rounds", 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chiasm.errors import DataError, UsageError, did_you_mean, need
+from chiasm.errors import DataError, UsageError, did_you_mean, require_extra
 
 if TYPE_CHECKING:
     from chiasm.rows.rows import Rows
@@ -41,7 +41,7 @@ def check_picture(path: Path | None, where: str, *endings: str) -> None:
     if path.suffix not in endings:
         raise UsageError(f"expected a {' or '.join(endings)} file, got {path.name!r}", where=where)
     if path.suffix == ".png":
-        need("matplotlib", "plot")
+        require_extra("matplotlib", "plot")
 
 
 def with_parent(path: Path) -> Path:

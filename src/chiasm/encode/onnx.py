@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from chiasm.checks import check_known, check_range
 from chiasm.encode.encoder import Encoder, digest
 from chiasm.encode.weights import file_hash
-from chiasm.errors import EncoderError, UsageError, did_you_mean, need
+from chiasm.errors import EncoderError, UsageError, did_you_mean, require_extra
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -136,7 +136,7 @@ class OnnxImage(Encoder):
     def _session(self) -> Any:
         """The model, opened at first use."""
         self._check_stated()
-        need("onnxruntime", "pretrained")
+        require_extra("onnxruntime", "pretrained")
         import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as native
 

@@ -17,7 +17,7 @@ from chiasm.encode.encoder import Encoder, digest
 from chiasm.encode.hub import loading, model_folder
 from chiasm.encode.tokens import POOLING, TOWERS, array, hidden, pooled
 from chiasm.encode.weights import folder_hashes
-from chiasm.errors import EncoderError, UsageError, need
+from chiasm.errors import EncoderError, UsageError, require_extra
 from chiasm.rows.media import Sound
 
 Floats = NDArray[np.float32]
@@ -83,8 +83,8 @@ class Pretrained(Encoder):
     def describe(self, cells: Sequence[Any]) -> Floats:
         """(n, d) of decoded cells."""
         check_known(self.pooling, POOLING, "pooling")
-        need("torch", "pretrained")
-        need("transformers", "pretrained")
+        require_extra("torch", "pretrained")
+        require_extra("transformers", "pretrained")
         import torch
 
         if not len(cells):
@@ -178,7 +178,7 @@ class TextModel(Pretrained):
         own = self.pooling == "auto" and self.layer is None
         if not own or not (folder / "modules.json").is_file():
             return super()._load_model(folder)
-        need("sentence_transformers", "pretrained")
+        require_extra("sentence_transformers", "pretrained")
         from sentence_transformers import SentenceTransformer
 
         return SentenceTransformer(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chiasm.checks import check_range
 from chiasm.encode.features import Features
-from chiasm.errors import need
+from chiasm.errors import require_extra
 from chiasm.fuse.fusion import Columns, Floats, Fusion, means_of
 from chiasm.numerics import fix_signs, leading_singular
 from chiasm.train.loop import Recipe, State, dropout, initialise, load, one_thread, train, watched_rows
@@ -81,7 +81,7 @@ class Neural(Fusion):
         return loss_of(self.task.kind)(self._base() + net(x), y, weights)
 
     def _check(self) -> None:
-        need("torch", "neural")
+        require_extra("torch", "neural")
         for name in ("width", "members", "epochs"):
             check_range(getattr(self, name), name, 1)
         for name in ("drop", "corrupt"):
@@ -131,7 +131,7 @@ class Neural(Fusion):
         return self.made_of("members_", self._loaded)
 
     def _loaded(self, members: list[State]) -> list[Net]:
-        need("torch", "neural")
+        require_extra("torch", "neural")
         return [load(self._empty_net(), state).double().eval() for state in members]
 
     def _base(self) -> Tensor:

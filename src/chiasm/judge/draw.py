@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.encode.features import Features
-from chiasm.errors import DataError, need
+from chiasm.errors import DataError, require_extra
 from chiasm.judge.page import Point, map_html
 from chiasm.judge.scoreboard import KS, Direction, Report
 from chiasm.judge.sheet import Shown, contact_sheet
@@ -175,7 +175,7 @@ def _colour(label: Any, kinds: Sequence[str]) -> str:
 
 def _figure(width: float, height: float) -> Figure:
     """A figure of its own: no window, no global state."""
-    need("matplotlib", "plot")
+    require_extra("matplotlib", "plot")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
