@@ -238,7 +238,7 @@ def truths(model: Model, seed: int, count: int | None = None) -> dict[str, float
     for query, answer, relevant in (("sound", "image", right), ("image", "sound", right.T)):
         scores = galleries[answer].scores(vectors[query].values, {query: 1.0})
         first = K if count is None else max(1, round(K * scores.shape[1] / count))
-        found[query] = metrics.mean(metrics.precision_at(scores, relevant, first))
+        found[query] = metrics.nan_mean(metrics.precision_at(scores, relevant, first))
     return found
 
 

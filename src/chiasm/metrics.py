@@ -8,7 +8,7 @@ and means leave it out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,12 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.checks import check_matrix, check_range
-from chiasm.errors import ShapeError, UsageError
+from chiasm.errors import ShapeError
+from chiasm.numerics import blocks
 
 Values = NDArray[np.float64]
-Statistic = Callable[[Values], float]
-TILE = 1 << 23
-"""Scores held at a time, in numbers: 32 MB of float32."""
 
 
 class Relevant(Protocol):
@@ -75,13 +73,6 @@ def tiles_of(scores: NDArray[Any]) -> Iterator[NDArray[Any]]:
         yield scores[rows]
 
 
-def blocks(rows: int, width: int) -> Iterator[slice]:
-    """Consecutive slices of `rows` rows so that each block holds about `TILE` numbers."""
-    step = max(1, TILE // max(1, width))
-    for start in range(0, rows, step):
-        yield slice(start, min(start + step, rows))
-
-
 def first_ranks(scores: NDArray[Any], relevant: Relevant) -> Values:
     """(q,) rank of the best relevant item, from 1; NaN where no item is relevant.
 
@@ -98,7 +89,7 @@ def average_precision(scores: NDArray[Any], relevant: Relevant) -> Values:
 
 def mean_average_precision(scores: NDArray[Any], relevant: Relevant) -> float:
     """The mean of `average_precision` over the queries that have a relevant item; NaN if none has."""
-    return mean(average_precision(scores, relevant))
+    return nan_mean(average_precision(scores, relevant))
 
 
 def precision_at(scores: NDArray[Any], relevant: Relevant, k: int) -> Values:
@@ -114,7 +105,7 @@ def precision_at(scores: NDArray[Any], relevant: Relevant, k: int) -> Values:
 
 def recall_at(ranks: Values, k: int) -> float:
     """R@k: the share of queries with a relevant item among the first k; NaN ranks are left out."""
-    return mean(hits_at(ranks, k))
+    return nan_mean(hits_at(ranks, k))
 
 
 def hits_at(ranks: Values, k: int) -> Values:
@@ -122,9 +113,9 @@ def hits_at(ranks: Values, k: int) -> Values:
     return np.where(np.isnan(ranks), np.nan, ranks <= k)
 
 
-def reciprocal_rank(ranks: Values) -> float:
-    """The mean of 1 / rank; NaN ranks are left out."""
-    return mean(1.0 / ranks)
+def mean_reciprocal_rank(ranks: Values) -> float:
+    """The mean of 1 / rank, of ranks as `first_ranks` counts them: ties share theirs. NaN ranks are left out."""
+    return nan_mean(1.0 / ranks)
 
 
 def median_rank(ranks: Values) -> float:
@@ -133,7 +124,7 @@ def median_rank(ranks: Values) -> float:
     return float(np.median(known)) if len(known) else float("nan")
 
 
-def mean(values: Values) -> float:
+def nan_mean(values: Values) -> float:
     """The mean of the values that are not NaN; NaN if all are."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
@@ -152,48 +143,30 @@ def chance_recall(positives_per_query: NDArray[np.int64], gallery_size: int, k: 
 
 def bootstrap_interval(
     per_query_values: Values,
-    statistic: str | Statistic = "mean",
     *,
     level: float = 0.95,
     draws: int = 1000,
     seed: int = 0,
     groups: NDArray[Any] | None = None,
 ) -> tuple[float, float]:
-    """Percentile interval of a statistic of the values that are not NaN; NaNs if all are.
+    """Percentile interval of the mean of the values that are not NaN.
 
     groups : (q,) values of one group are drawn together (the five captions of a photo are not independent).
+    NaNs where fewer than two groups, or values, are there: one tells nothing of how much others differ.
     """
     check_range(level, "level", 0.0, 1.0)
     check_range(draws, "draws", 1)
     known = ~np.isnan(per_query_values)
     values = per_query_values[known]
-    if not len(values):
-        return float("nan"), float("nan")
     _, group = np.unique(np.arange(len(values)) if groups is None else groups[known], return_inverse=True)
-    draw = _mean_drawer(values, group) if statistic == "mean" else _drawer(values, group, statistic)
-    rng = np.random.default_rng(seed)
-    count = int(group.max()) + 1
-    drawn = [draw(rng.integers(count, size=count)) for _ in range(draws)]
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def _mean_drawer(values: Values, group: NDArray[np.intp]) -> Callable[[NDArray[np.int64]], float]:
-    """The mean over drawn groups, from each group's sum and size."""
     sums, sizes = np.bincount(group, values), np.bincount(group)
-    return lambda drawn: float(sums[drawn].sum() / sizes[drawn].sum())
-
-
-def _drawer(
-    values: Values, group: NDArray[np.intp], statistic: str | Statistic
-) -> Callable[[NDArray[np.int64]], float]:
-    """Any statistic of the values of the drawn groups."""
-    if isinstance(statistic, str):
-        raise UsageError(
-            f"no statistic called {statistic!r}", hint="Give 'mean' or a function of the values."
-        )
-    members = np.split(values[np.argsort(group, kind="stable")], np.cumsum(np.bincount(group))[:-1])
-    return lambda drawn: float(statistic(np.concatenate([members[g] for g in drawn])))
+    if len(sums) < 2:
+        return float("nan"), float("nan")
+    rng = np.random.default_rng(seed)
+    picks = (rng.integers(len(sums), size=len(sums)) for _ in range(draws))
+    means = [sums[drawn].sum() / sizes[drawn].sum() for drawn in picks]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
 
 
 def _ordered(tile: NDArray[Any], items: int, stop: int, queries: int) -> NDArray[Any]:

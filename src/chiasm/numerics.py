@@ -1,7 +1,8 @@
-"""Small linear algebra: unit rows, whitening by Cholesky, the leading singular and eigen pairs."""
+"""Small linear algebra: blocks of rows, unit rows, whitening by Cholesky, leading singular and eigen pairs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,17 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 Matrix = NDArray[np.floating[Any]]
-
-
 TINY, LARGE = 1e-30, 1e30
 """Squared lengths between these are exact enough in single precision."""
+TILE = 1 << 23
+"""Numbers of a block: 32 MB of float32."""
+
+
+def blocks(rows: int, width: int) -> Iterator[slice]:
+    """Consecutive slices of `rows` rows so that each block holds about `TILE` numbers."""
+    step = max(1, TILE // max(1, width))
+    for start in range(0, rows, step):
+        yield slice(start, min(start + step, rows))
 
 
 def unit_rows(values: Matrix) -> NDArray[np.float32]:

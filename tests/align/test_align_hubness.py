@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chiasm import metrics
+from chiasm import numerics
 from chiasm.align import Hubness
 from chiasm.align.hubness import neighbourhood
 from chiasm.errors import NotFitted, UsageError
@@ -23,7 +23,7 @@ def slow(item: np.ndarray, bank: np.ndarray, k: int) -> float:
 def test_the_neighbourhood_is_the_mean_of_the_highest_cosines(
     tile: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics, "TILE", tile)
+    monkeypatch.setattr(numerics, "TILE", tile)
     found = neighbourhood(GALLERY, BANK, [1, 3, 11, 50])
     for k, means in found.items():
         np.testing.assert_allclose(means, [slow(item, BANK, k) for item in GALLERY], atol=1e-6)

@@ -45,7 +45,7 @@ class Case:
     @property
     def truth(self) -> float:
         right = self.classes[self.sound.row][:, None] == self.classes[self.image.row]
-        return metrics.mean(metrics.precision_at(self.sound.values @ self.image.values.T, right, 10))
+        return metrics.nan_mean(metrics.precision_at(self.sound.values @ self.image.values.T, right, 10))
 
     def estimate(self, share: float = 1.0) -> Bridge:
         gallery = Gallery.build(self.image.values, self.image.row, self.image.item, column="image")

@@ -12,8 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from chiasm.encode.features import Features
-from chiasm.metrics import blocks
-from chiasm.numerics import leading_eigen, leading_singular, unit_rows
+from chiasm.numerics import blocks, leading_eigen, leading_singular, unit_rows
 
 NEAR = 0.99
 """Cosine of features, less their mean, from which two items are near-copies. A photo compressed again or at

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from chiasm.align.aligner import Aligner, Columns
 from chiasm.align.moments import Moments
 from chiasm.checks import check_range
-from chiasm.metrics import blocks
-from chiasm.numerics import unit_rows
+from chiasm.numerics import blocks, unit_rows
 
 Vectors = NDArray[np.float32]
 

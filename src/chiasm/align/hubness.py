@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.checks import Estimator, check_range
-from chiasm.metrics import blocks
+from chiasm.numerics import blocks
 
 Vectors = NDArray[np.float32]
 

@@ -18,8 +18,7 @@ from chiasm.align.moments import Moments
 from chiasm.align.tune import FEW, mean_reciprocal_rank
 from chiasm.checks import check_known, check_range
 from chiasm.encode.features import Features
-from chiasm.metrics import blocks
-from chiasm.numerics import cholesky, unit_rows
+from chiasm.numerics import blocks, cholesky, unit_rows
 
 Vectors = NDArray[np.float32]
 RIDGES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)

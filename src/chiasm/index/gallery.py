@@ -26,7 +26,7 @@ from chiasm.index.neighbours import (
     read_index,
     visited,
 )
-from chiasm.metrics import blocks
+from chiasm.numerics import blocks
 
 Places = NDArray[np.int64]
 Mask = NDArray[np.bool_]

@@ -139,7 +139,7 @@ def bridge(
         len(known),
         first,
         cycles.estimate(query.row, answer.row[known], agreement, seed),
-        metrics.mean(cycles.chance),
+        metrics.nan_mean(cycles.chance),
         agreement,
         Estimate.of(hits, made.row, seed),
     )

@@ -25,7 +25,7 @@ class Estimate:
     @classmethod
     def of(cls, values: metrics.Values, groups: NDArray[Any], seed: int) -> Estimate:
         """The mean of values (q,) that are not NaN; those of one group are drawn together."""
-        return cls(metrics.mean(values), *metrics.bootstrap_interval(values, groups=groups, seed=seed))
+        return cls(metrics.nan_mean(values), *metrics.bootstrap_interval(values, groups=groups, seed=seed))
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Estimate:

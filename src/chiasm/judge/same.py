@@ -108,4 +108,4 @@ def agreed(items: Features, texts: NDArray[np.float32], threshold: float) -> flo
         nearest[part] = cosines.argmax(axis=1)
     mutual = np.flatnonzero((nearest[nearest] == np.arange(len(known))) & (rows[nearest] != rows))
     one, other = (texts[known[some]] for some in (mutual, nearest[mutual]))
-    return metrics.mean(((one * other).sum(axis=1) >= threshold).astype(float))
+    return metrics.nan_mean(((one * other).sum(axis=1) >= threshold).astype(float))

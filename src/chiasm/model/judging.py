@@ -22,7 +22,7 @@ from chiasm.judge.bridge import Bridge, bridge
 from chiasm.judge.relevance import relevance
 from chiasm.judge.same import Same
 from chiasm.judge.scoreboard import Report, direction
-from chiasm.metrics import blocks
+from chiasm.numerics import blocks
 from chiasm.model.space import Space
 from chiasm.rows.rows import Rows
 
