@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-COMPARED, LISTED = 2_000, 12  # names looked at for a suggestion, and named
+NAMES_COMPARED, NAMES_LISTED = 2_000, 12  # names looked at for a suggestion, and named
 
 
 class ChiasmError(Exception):
@@ -79,13 +79,13 @@ class Broken:
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """A hint for a misspelt `name`: the nearest of `options`, or the first of them."""
     known = sorted(options)
-    near = difflib.get_close_matches(name, known[:COMPARED], n=1)
+    near = difflib.get_close_matches(name, known[:NAMES_COMPARED], n=1)
     if near:
         return f"Did you mean {near[0]!r}?"
     if not known:
         return ""
-    more = f" … and {len(known) - LISTED:,} more" if len(known) > LISTED else ""
-    return f"Known here: {', '.join(known[:LISTED])}{more}."
+    more = f" … and {len(known) - NAMES_LISTED:,} more" if len(known) > NAMES_LISTED else ""
+    return f"Known here: {', '.join(known[:NAMES_LISTED])}{more}."
 
 
 def require_extra(module: str, extra: str) -> None:

@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from chiasm.encode.sound import CHUNK, FLOOR, RANGE, LogMel, log_mel, mel_bank, segment_means, trimmed
+from chiasm.encode.sound import (
+    CHUNK,
+    POWER_FLOOR,
+    RANGE_DB,
+    LogMel,
+    log_mel,
+    mel_bank,
+    segment_means,
+    trimmed,
+)
 from chiasm.errors import DataError, NotFitted, UsageError
 from chiasm.rows.media import Sound, decode_sound
 from chiasm.storage import read_tree, write_tree
@@ -100,8 +109,8 @@ def test_silent_and_very_short_sounds_are_valid(length: int, rate: int) -> None:
         Sound(np.zeros(length, np.float32), rate), Sound(np.full(length, 0.1, np.float32), rate)
     )
     assert np.isfinite(lines).all()
-    assert lines[0, -3] == pytest.approx(10 * np.log10(FLOOR), abs=1e-3)
-    assert np.abs(lines[:, :440]).max() <= RANGE
+    assert lines[0, -3] == pytest.approx(10 * np.log10(POWER_FLOOR), abs=1e-3)
+    assert np.abs(lines[:, :440]).max() <= RANGE_DB
 
 
 def test_one_row_can_be_fitted() -> None:

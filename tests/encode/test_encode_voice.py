@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chiasm.encode.pitch import pitch
-from chiasm.encode.voice import CLIP, Voice, contours, functionals, rhythm
+from chiasm.encode.voice import LARGEST_DEVIATION, Voice, contours, functionals, rhythm
 from chiasm.errors import DataError, NotFitted, UsageError
 from chiasm.rows.media import Sound, decode_sound
 from chiasm.storage import read_tree, write_tree
@@ -94,7 +94,7 @@ def test_no_value_is_beyond_the_clip_and_constants_are_nothing() -> None:
     lines[:, 0] = 7
     encoder = Voice().fit(lines)
     z = encoder.transform(np.concatenate([lines, lines[:1] + 1000]))
-    assert np.abs(z).max() == CLIP
+    assert np.abs(z).max() == LARGEST_DEVIATION
     assert (z[:3, 0] == 0).all()
     np.testing.assert_allclose(z[:3, 20].std(), 1, rtol=1e-3)
 

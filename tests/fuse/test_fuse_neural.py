@@ -18,7 +18,7 @@ from chiasm.fuse.adversarial import Adversarial
 from chiasm.fuse.attention import Attention
 from chiasm.fuse.gated import Gated
 from chiasm.fuse.nets import key
-from chiasm.fuse.neural import BLOCK, WIDEST, Neural
+from chiasm.fuse.neural import BLOCK, MOST_INPUTS, Neural
 from chiasm.fuse.tensor import Tensor
 from chiasm.storage import read_tree, write_tree
 from chiasm.train.adversary import reverse
@@ -247,10 +247,10 @@ def test_gates_of_what_a_row_has_add_up_to_one() -> None:
 
 def test_of_wide_columns_the_leading_components_are_seen() -> None:
     """No more than there are rows; a gradient goes through them to every number."""
-    wide = np.float32(LATENT @ np.random.default_rng(2).standard_normal((2, WIDEST + 5)))
+    wide = np.float32(LATENT @ np.random.default_rng(2).standard_normal((2, MOST_INPUTS + 5)))
     columns = {"a": X["a"], "wide": np.where(MASKS["b"][:, None], wide, np.nan)}
     fusion = quick(Gated, width=16, epochs=40).fit(columns, LATENT[:, 0].tolist())
-    assert fusion.axes_["wide"].shape == (WIDEST + 5, min(WIDEST, int(MASKS["b"].sum())))
+    assert fusion.axes_["wide"].shape == (MOST_INPUTS + 5, min(MOST_INPUTS, int(MASKS["b"].sum())))
     found = fusion.scores({"wide": columns["wide"]})[MASKS["b"], 0]
     assert np.corrcoef(found, LATENT[MASKS["b"], 0])[0, 1] > 0.9
     pulled = fusion.pull(columns, np.ones((N, 1)))["wide"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chiasm.errors import ShapeError
-from chiasm.heads.lags import Lags, alike, mean, weighted
+from chiasm.heads.lags import Lags, correlated, mean, weighted
 
 RING = np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]])
 
@@ -53,7 +53,7 @@ def test_channels_that_move_alike_find_each_other() -> None:
     one, other = rng.normal(size=(2, 400, 1)).cumsum(axis=1)
     series = np.concatenate([one, one + 0.1 * rng.normal(size=(400, 1)), other], axis=1)
     series[::9, 0] = np.nan
-    graph = alike(series)
+    graph = correlated(series)
     assert graph[0].argmax() == 1
     assert graph[1].argmax() == 0
     assert (np.diag(graph) == 0).all()

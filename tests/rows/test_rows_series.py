@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 from chiasm import read
 from chiasm.errors import BrokenCell, DataError
 from chiasm.rows.rows import Rows
-from chiasm.rows.series import GAPS, Series, decode_series
+from chiasm.rows.series import MOST_GAPS, Series, decode_series
 
 MATRIX = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], np.float32)
 NAN = float("nan")
@@ -77,7 +77,7 @@ SHAPES = st.tuples(st.integers(1, 30), st.integers(1, 4))
 def test_what_is_there_is_never_changed(values: Any, data: st.DataObject) -> None:
     gaps = data.draw(hnp.arrays(np.bool_, values.shape))
     cell = np.where(gaps, np.nan, values)
-    if (gaps.mean(axis=0) > GAPS).any():
+    if (gaps.mean(axis=0) > MOST_GAPS).any():
         with pytest.raises(BrokenCell, match="are missing"):
             decode_series(cell)
         return

@@ -13,7 +13,7 @@ from chiasm.encode.encoder import Descriptions, Encoder, check_cells, digest
 from chiasm.errors import UsageError
 
 Floats = NDArray[np.float32]
-FAINT = 1e-30
+NEGLIGIBLE_LENGTH = 1e-30
 """Lengths below are as good as nothing: what they are divided into would overflow."""
 
 
@@ -78,7 +78,7 @@ class Beside(Encoder):
         for one, own in zip(self._both(), self._parted(described), strict=True):
             fitted = copy.copy(one).fit(own)
             length = np.sqrt(np.square(fitted.transform(own), dtype=np.float64).sum(axis=1).mean())
-            scales.append(float(1 / length) if length > FAINT else 1.0)
+            scales.append(float(1 / length) if length > NEGLIGIBLE_LENGTH else 1.0)
             states.append(fitted.state())
         self.scales_, self.states_ = scales, states
         self.width_ = sum(one.width_ for one in self.parts)

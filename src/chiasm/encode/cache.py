@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from chiasm.checks import expanded
 from chiasm.errors import FolderError, UsageError
 
-LIMIT = 4 * 2**30
-PATIENCE = 60.0
-"""Seconds to wait for another process."""
-ASKED = 500  # keys a query, below SQLite's limit on variables
+LARGEST_CACHE = 4 * 2**30
+LOCK_SECONDS = 60.0
+"""How long to wait for another process."""
+KEYS_A_QUERY = 500  # keys a query, below SQLite's limit on variables
 MERGE = "PRAGMA wal_checkpoint(TRUNCATE)"  # the log into its database
-LOOKS = 16  # at the size, while as much as the limit is written
+SIZE_CHECKS = 16  # of the size on disk, while as much as the limit is written
 
 
 @contextmanager
@@ -71,8 +71,8 @@ class Cache:
         """{key: (d,) vector} of the keys that are there."""
         found = {}
         with self._lock, self._clear_errors():
-            for start in range(0, len(keys), ASKED):
-                some = [int(key) for key in keys[start : start + ASKED]]
+            for start in range(0, len(keys), KEYS_A_QUERY):
+                some = [int(key) for key in keys[start : start + KEYS_A_QUERY]]
                 found.update(self._read(identity, some))
         return found
 
@@ -100,7 +100,7 @@ class Cache:
             with connection:
                 connection.executemany("INSERT OR REPLACE INTO features VALUES (?, ?)", lines)
             self._unseen += sum(len(data) for _, data in lines)
-            if self._unseen * LOOKS > self.limit:
+            if self._unseen * SIZE_CHECKS > self.limit:
                 self._unseen = 0
                 self._shrink(identity)
 
@@ -166,7 +166,7 @@ class Cache:
 
 
 def _limit() -> int:
-    text = os.environ.get("CHIASM_CACHE_BYTES", str(LIMIT))
+    text = os.environ.get("CHIASM_CACHE_BYTES", str(LARGEST_CACHE))
     if not text.isdecimal():
         raise UsageError(f"CHIASM_CACHE_BYTES must be a number of bytes, got {text!r}")
     return int(text)
@@ -200,7 +200,7 @@ def _halve(connection: sqlite3.Connection) -> int:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=LOCK_SECONDS, check_same_thread=False)
     try:
         return _made_ready(connection)
     except sqlite3.DatabaseError:
@@ -221,7 +221,7 @@ def _made_ready(connection: sqlite3.Connection) -> sqlite3.Connection:
 
 def _turn_log_on(connection: sqlite3.Connection) -> None:
     """Turn the write-ahead log on; SQLite says "locked" at once while another process does the same."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + LOCK_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.encode.ahead import Batch, ahead, together
 from chiasm.encode.cache import Cache
 from chiasm.encode.channels import part_others
 from chiasm.encode.described import Described, checked
 from chiasm.encode.encoder import Descriptions, Encoder, digest
 from chiasm.encode.features import Features
+from chiasm.encode.prefetch import Batch, batched, prefetch
 from chiasm.errors import Broken, BrokenCell, EncoderError, UsageError
 from chiasm.rows import media
 from chiasm.rows.clean import cleaner
@@ -120,7 +120,7 @@ class _Pipeline:
     def run(self) -> Described:
         cells = self._cells()
         units = iter(lambda: list(islice(cells, UNIT.get(self.modality, MEDIA_UNIT))), [])
-        for batch in together(ahead(self._prepare, units)):
+        for batch in batched(prefetch(self._prepare, units)):
             self._encode(batch)
             self._note(batch)
         return self._gathered()

@@ -12,8 +12,8 @@ Floats = NDArray[np.float64]
 Blocks = Sequence[tuple[int, int]]  # [start, stop) of the features of each column
 
 ROUNDS = 4  # of filling in what is expected and learning from it again
-ROWS = 5_000  # rows learned from, spread evenly; more tell little
-RIDGE = 20.0  # rows' worth of doubt
+ROWS_LEARNED = 5_000  # rows learned from, spread evenly; more tell little
+RIDGE_ROWS = 20.0  # rows' worth of doubt
 
 
 def learn_expected(values: Floats, blocks: Blocks, absent: NDArray[np.bool_]) -> Floats:
@@ -22,7 +22,7 @@ def learn_expected(values: Floats, blocks: Blocks, absent: NDArray[np.bool_]) ->
     Each block is regressed on all others, of which what is absent is what the last round expected (chained
     equations: van Buuren and Groothuis-Oudshoorn 2011, by ridge and without drawing).
     """
-    picked = np.unique(np.linspace(0, len(values) - 1, min(ROWS, len(values))).astype(np.int64))
+    picked = np.unique(np.linspace(0, len(values) - 1, min(ROWS_LEARNED, len(values))).astype(np.int64))
     known, absent = values[picked], absent[picked]
     weights = np.zeros((values.shape[1],) * 2)
     for _ in range(ROUNDS):
@@ -38,7 +38,7 @@ def _regressed(filled: Floats, start: int, stop: int) -> Floats:
     wanted, others = filled[:, start:stop], filled.copy()
     others[:, start:stop] = 0
     gram = others.T @ others
-    gram.flat[:: len(gram) + 1] += RIDGE
+    gram.flat[:: len(gram) + 1] += RIDGE_ROWS
     return np.asarray(linalg.solve(gram, others.T @ wanted, assume_a="pos"))
 
 

@@ -10,10 +10,10 @@ from chiasm.encode.sound import HOP, WINDOW
 
 Floats = NDArray[np.float32]
 
-LOWEST, HIGHEST = 60.0, 600.0  # Hz, of speech from low to shouted
-LENGTH = 0.050  # seconds: three periods of the lowest voice
+LOWEST_PITCH, HIGHEST_PITCH = 60.0, 600.0  # Hz, of speech from low to shouted
+FRAME_SECONDS = 0.050  # three periods of the lowest voice
 OCTAVE_COST = 0.02  # what a candidate loses an octave below the highest, else halves of the pitch win
-QUIET = 1e-10  # energy of a frame under which it has no period
+SILENT_ENERGY = 1e-10  # energy of a frame under which it has no period
 CHUNK = 4096  # frames at a time
 
 
@@ -23,7 +23,7 @@ def pitch(samples: Floats, rate: int, count: int) -> tuple[Floats, Floats]:
     Strength is the autocorrelation at the period: 1 for a periodic sound, about 0 for noise and silence,
     whose Hz mean nothing.
     """
-    length, hop = round(LENGTH * rate), round(HOP * rate)
+    length, hop = round(FRAME_SECONDS * rate), round(HOP * rate)
     before = (length - round(WINDOW * rate)) // 2  # both frames have one centre
     padded = np.pad(samples, (before, length))
     frames = np.lib.stride_tricks.sliding_window_view(padded, length)[::hop][:count]
@@ -33,7 +33,7 @@ def pitch(samples: Floats, rate: int, count: int) -> tuple[Floats, Floats]:
     for start in range(0, count, CHUNK):
         part = frames[start : start + CHUNK]
         lags = _autocorrelation((part - part.mean(axis=1, keepdims=True)) * window, rate)
-        relative = lags / np.maximum(lags[:, :1], QUIET) / (own / own[0])
+        relative = lags / np.maximum(lags[:, :1], SILENT_ENERGY) / (own / own[0])
         period, height = _peaks(relative, rate)
         hertz[start : start + CHUNK] = rate / period
         strength[start : start + CHUNK] = np.clip(height, 0, 1)
@@ -46,12 +46,12 @@ def _autocorrelation(frames: Floats, rate: int) -> Floats:
     size = fft.next_fast_len(2 * length, real=True)
     spectrum = fft.rfft(frames, size)
     lags: Floats = fft.irfft(spectrum.real**2 + spectrum.imag**2, size)
-    return lags[..., : round(rate / LOWEST) + 2]
+    return lags[..., : round(rate / LOWEST_PITCH) + 2]
 
 
 def _peaks(lags: Floats, rate: int) -> tuple[Floats, Floats]:
     """Period in samples (t,), between lags by a parabola, and height (t,) of the best peak of lags (t, l)."""
-    first = int(rate / HIGHEST)
+    first = int(rate / HIGHEST_PITCH)
     middle = lags[:, first:-1]
     peak = (middle >= lags[:, first - 1 : -2]) & (middle >= lags[:, first + 1 :])
     cost = OCTAVE_COST * np.log2(np.arange(first, first + middle.shape[1]) / first)

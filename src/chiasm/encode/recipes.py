@@ -15,8 +15,10 @@ Floats = NDArray[np.float64]
 Recipe = dict[str, Any]
 """What was learned of a column: `kind`, `width` and what the kind needs."""
 
-FAR = 10.0  # standard deviations beyond which a number is no further away: a slip of a key would rule
-SKEWED = 1.0  # skewness from which the logarithm of positive numbers is tried
+LARGEST_DEVIATION = (
+    10.0  # standard deviations; larger ones are cut to it, since a typing error could dominate
+)
+LOG_SKEWNESS = 1.0  # skewness from which the logarithm of positive numbers is tried
 CYCLES = {"month": 12, "weekday": 7, "hour": 24}
 
 
@@ -60,7 +62,7 @@ def _learn_number(values: Sequence[float], robust: bool) -> Recipe:
     """Centre and spread, of the logarithms where those are by far less skewed."""
     numbers = np.asarray(values, np.float64)
     lowest = float(numbers.min())
-    logs = bool(lowest > 0 and _skewness(numbers) > max(SKEWED, 2 * abs(_skewness(np.log(numbers)))))
+    logs = bool(lowest > 0 and _skewness(numbers) > max(LOG_SKEWNESS, 2 * abs(_skewness(np.log(numbers)))))
     standard = _standard(np.log(numbers) if logs else numbers, robust)
     return {"kind": "number", "log": logs, "lowest": lowest, **standard}
 
@@ -91,7 +93,8 @@ def _code_number(recipe: Recipe, values: Sequence[float]) -> Floats:
 
 
 def _placed(standard: Recipe, numbers: Floats) -> Floats:
-    found: Floats = np.clip((numbers - standard["centre"]) * standard["scale"], -FAR, FAR)
+    units = (numbers - standard["centre"]) * standard["scale"]
+    found: Floats = np.clip(units, -LARGEST_DEVIATION, LARGEST_DEVIATION)
     return found[:, None][:, : standard["width"]]
 
 

@@ -17,13 +17,13 @@ from chiasm.rows.series import Series
 
 Floats = NDArray[np.float32]
 
-LENGTH = 9  # of a kernel; six weights are -1, three are 2
+KERNEL_LENGTH = 9  # of a kernel; six weights are -1, three are 2
 STATISTICS = 3  # numbers a channel beside its steps: level, spread, duration
 LEARNED_FROM = 4096  # training series looked at for biases and components
 BIASED_FROM = 32  # of them, those whose convolutions give the biases
 BATCH = 32  # series convolved at a time, so that their convolutions stay in a processor's cache
-CONSTANT = 1e-6  # spread, as a share of the level, at which a channel does not vary
-LARGEST = 1e4  # standard deviations at which a value is cut, so that no product overflows
+CONSTANT_SHARE = 1e-6  # spread, as a share of the level, at which a channel does not vary
+LARGEST_DEVIATION = 1e4  # standard deviations at which a value is cut, so that no product overflows
 
 _GOLDEN = (np.sqrt(5) + 1) / 2
 _ONES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
@@ -80,7 +80,7 @@ class Rocket(Encoder):
 
         BrokenCell where they differ in channels: the engine then asks for one at a time.
         """
-        check_range(self.steps, "steps", LENGTH)
+        check_range(self.steps, "steps", KERNEL_LENGTH)
         widths = {cell.values.shape[1] for cell in cells}
         if len(widths) > 1:
             raise BrokenCell(f"series of {sorted(widths)} channels in one column")
@@ -108,7 +108,7 @@ class Rocket(Encoder):
         centre = np.c_[steps.mean(axis=(0, 2)), rest.mean(axis=0)]
         spread = np.c_[steps.std(axis=(0, 2)), rest.std(axis=0)]
         self.centre_ = centre.astype(np.float32)
-        varies = spread > np.maximum(CONSTANT * np.abs(centre), np.finfo(np.float32).tiny)
+        varies = spread > np.maximum(CONSTANT_SHARE * np.abs(centre), np.finfo(np.float32).tiny)
         self.scale_ = np.where(varies, 1 / np.where(varies, spread, 1), 0).astype(np.float32)
 
     def _learn_biases(self, steps: Floats) -> None:
@@ -146,7 +146,7 @@ class Rocket(Encoder):
         with np.errstate(over="ignore"):
             steps = (parts[:, :, : self.steps] - self.centre_[:, :1]) * self.scale_[:, :1]
             rest = (parts[:, :, self.steps :] - self.centre_[:, 1:]) * self.scale_[:, 1:]
-        limit = np.float32(LARGEST)
+        limit = np.float32(LARGEST_DEVIATION)
         return np.clip(steps, -limit, limit), np.clip(rest, -limit, limit).reshape(len(rest), -1)
 
     def _convolutions(self, steps: Floats) -> Iterator[Floats]:
@@ -205,32 +205,32 @@ def passes(
 
     Dilations grow exponentially up to the length of the series; a subset holds up to nine channels.
     """
-    longest = np.log2((steps - 1) / (LENGTH - 1))
+    longest = np.log2((steps - 1) / (KERNEL_LENGTH - 1))
     dilations = np.unique(2 ** np.linspace(0, longest, 32) // 1).astype(np.int64)
     each = max(1, round(features / (84 * len(dilations))))
     mixes = np.zeros((len(dilations) * each, channels), np.float32)
     for mix in mixes:
-        size = int(2 ** rng.uniform(0, np.log2(min(channels, LENGTH) + 1)))
+        size = int(2 ** rng.uniform(0, np.log2(min(channels, KERNEL_LENGTH) + 1)))
         mix[rng.permutation(channels)[:size]] = 1
     return mixes, np.repeat(dilations, each)
 
 
 def kernels() -> Floats:
     """(84, 9) all ways to give three of nine weights the value 2, the others -1."""
-    bank = np.full((84, LENGTH), -1, np.float32)
-    for kernel, places in zip(bank, itertools.combinations(range(LENGTH), 3), strict=True):
+    bank = np.full((84, KERNEL_LENGTH), -1, np.float32)
+    for kernel, places in zip(bank, itertools.combinations(range(KERNEL_LENGTH), 3), strict=True):
         kernel[list(places)] = 2
     return bank
 
 
 def convolved(lines: Floats, dilation: int, padded: bool) -> Floats:
     """(84, n, t) of lines (n, t) with every kernel; unpadded t is shorter by 8 dilations."""
-    reach = (LENGTH - 1) * dilation
+    reach = (KERNEL_LENGTH - 1) * dilation
     if padded:
         lines = np.pad(lines, ((0, 0), (reach // 2, reach // 2)))
     t = lines.shape[1] - reach
     shifted = np.stack([lines[:, place : place + t] for place in range(0, reach + 1, dilation)])
-    return np.asarray((kernels() @ shifted.reshape(LENGTH, -1)).reshape(84, len(lines), t))
+    return np.asarray((kernels() @ shifted.reshape(KERNEL_LENGTH, -1)).reshape(84, len(lines), t))
 
 
 def positive_share(found: Floats, biases: Floats) -> Floats:

@@ -18,10 +18,10 @@ from chiasm.rows.media import Sound
 Floats = NDArray[np.float32]
 
 WINDOW, HOP = 0.025, 0.010  # seconds
-LOWEST = 50.0  # Hz
-FLOOR = 1e-9  # power under which nothing is heard, in units of a full-scale sound
-RANGE = 80.0  # dB below its loudest point within which a sound is described
-SILENCE = 40.0  # dB below its loudest frame at which a sound has not begun, or is over
+LOWEST_HZ = 50.0
+POWER_FLOOR = 1e-9  # power under which nothing is heard, in units of a full-scale sound
+RANGE_DB = 80.0  # below its loudest point within which a sound is described
+SILENCE_DB = 40.0  # below its loudest frame at which a sound has not begun, or is over
 CHUNK = 4096  # frames at a time, so that hours of sound fit in memory
 
 
@@ -100,7 +100,7 @@ def resampled(sound: Sound, rate: int) -> Floats:
 
 
 def log_mel(samples: Floats, rate: int, mels: int) -> Floats:
-    """The power (frames, mels) of samples (t,) in dB, no lower than `RANGE` below the loudest point."""
+    """The power (frames, mels) of samples (t,) in dB, no lower than `RANGE_DB` below the loudest point."""
     length, hop = round(WINDOW * rate), round(HOP * rate)
     frames = np.lib.stride_tricks.sliding_window_view(samples, length)[::hop]
     size = fft.next_fast_len(length, real=True)
@@ -110,14 +110,14 @@ def log_mel(samples: Floats, rate: int, mels: int) -> Floats:
     for start in range(0, len(frames), CHUNK):
         spectrum = fft.rfft(frames[start : start + CHUNK] * window, size) / window.sum()
         power[start : start + CHUNK] = (spectrum.real**2 + spectrum.imag**2) @ bank
-    decibels = 10 * np.log10(np.maximum(power, FLOOR))
-    return np.asarray(np.maximum(decibels, decibels.max() - RANGE), np.float32)
+    decibels = 10 * np.log10(np.maximum(power, POWER_FLOOR))
+    return np.asarray(np.maximum(decibels, decibels.max() - RANGE_DB), np.float32)
 
 
 @cache
 def mel_bank(rate: int, size: int, mels: int) -> Floats:
-    """(size // 2 + 1, mels) triangles from `LOWEST` Hz to half the rate (Davis and Mermelstein 1980)."""
-    lowest, highest = (2595 * np.log10(1 + hz / 700) for hz in (LOWEST, rate / 2))
+    """(size // 2 + 1, mels) triangles from `LOWEST_HZ` Hz to half the rate (Davis and Mermelstein 1980)."""
+    lowest, highest = (2595 * np.log10(1 + hz / 700) for hz in (LOWEST_HZ, rate / 2))
     edges = 700 * (10 ** (np.linspace(lowest, highest, mels + 2) / 2595) - 1)
     bins = fft.rfftfreq(size, 1 / rate)[:, None]
     rising = (bins - edges[:-2]) / np.diff(edges)[:-1]
@@ -133,7 +133,7 @@ def trimmed(spectrogram: Floats) -> Floats:
 def heard(spectrogram: Floats) -> slice:
     """Where the frames (t, mels) from the first to the last that is heard lie."""
     loudness = spectrogram.max(axis=1)
-    loud = np.flatnonzero(loudness > loudness.max() - SILENCE)
+    loud = np.flatnonzero(loudness > loudness.max() - SILENCE_DB)
     return slice(int(loud[0]), int(loud[-1]) + 1)
 
 

@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 
 SIDE = 128  # pixels to which the longer side of a frame is reduced before it is described
 SEGMENTS = 4  # equal parts in time whose means tell what comes before what
-FAINT = 8.0  # levels of 255 below which a change is the noise of the camera and of the codec
+CAMERA_NOISE = 8.0  # levels of 255 below which a change is the noise of the camera and of the codec
 # Of the blocks of an image the coarse shapes and the small thumbnail; enough to tell a course.
 COARSE = slice(WIDTHS[0], sum(WIDTHS[:3]))
 COARSE_WIDTH = sum(WIDTHS[1:3])
@@ -106,7 +106,7 @@ def _motion(frames: Pixels) -> Iterator[Pixels]:
     grey = frames.mean(axis=3, dtype=np.float32)
     changes = np.abs(np.diff(grey, axis=0)) if len(grey) > 1 else np.zeros_like(grey)
     for change in (changes.mean(axis=0), *segment_means(changes, SEGMENTS)):
-        bright = 255 / max(change.max(), FAINT) * change
+        bright = 255 / max(change.max(), CAMERA_NOISE) * change
         yield np.repeat(bright.round().astype(np.uint8)[:, :, None], 3, axis=2)
 
 

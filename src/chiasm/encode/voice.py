@@ -16,7 +16,7 @@ from scipy import fft
 from chiasm.checks import check_matrix, check_range
 from chiasm.encode.encoder import Descriptions, Encoder, check_cells
 from chiasm.encode.pitch import pitch
-from chiasm.encode.sound import HOP, LOWEST, heard, log_mel, resampled, segment_means
+from chiasm.encode.sound import HOP, LOWEST_HZ, heard, log_mel, resampled, segment_means
 from chiasm.rows.media import Sound
 
 Floats = NDArray[np.float32]
@@ -25,12 +25,12 @@ Places = NDArray[np.intp]
 MELS, CEPSTRA = 64, 20
 COURSE = 6  # cepstra whose course is told, the broad ones
 PERCENTILES = (5, 25, 50, 75, 95)
-BALANCE = 1000.0  # Hz between what counts as low and as high
-VOICED = 0.5  # least strength of a pitch
-FAINT, PAUSE = 35.0, 30.0  # dB below the loudest frame: too faint for a pitch; a pause
-REFERENCE = 100.0  # Hz of 0 semitones
-CONSTANT = 1e-6  # standard deviation of what does not vary but for rounding
-CLIP = 4.0  # standard deviations beyond which a value says no more
+BALANCE_HZ = 1000.0  # between what counts as low and as high
+VOICED_STRENGTH = 0.5  # least strength of a pitch
+PITCH_DB, PAUSE_DB = 35.0, 30.0  # below the loudest frame: too faint for a pitch; a pause
+REFERENCE_HZ = 100.0  # of 0 semitones
+CONSTANT_SPREAD = 1e-6  # standard deviation of what does not vary but for rounding
+LARGEST_DEVIATION = 4.0  # standard deviations; larger ones are cut to it
 
 
 class Voice(Encoder):
@@ -67,16 +67,17 @@ class Voice(Encoder):
         values = check_matrix(described, type(self).__name__)
         self.mean_ = values.mean(axis=0, dtype=np.float64).astype(np.float32)
         spread = values.std(axis=0, dtype=np.float64)
-        varies = spread > CONSTANT * (1 + np.abs(self.mean_))
+        varies = spread > CONSTANT_SPREAD * (1 + np.abs(self.mean_))
         self.scale_ = np.divide(1, spread, out=np.zeros_like(spread), where=varies).astype(np.float32)
         self.width_ = len(self.mean_)
         return self
 
     def transform(self, described: Descriptions) -> Floats:
-        """(n, d0) in standard units, none beyond `CLIP`, of descriptions (n, d0)."""
+        """(n, d0) in standard units, none beyond `LARGEST_DEVIATION`, of descriptions (n, d0)."""
         self.require_fitted("mean_")
         values = check_matrix(described, type(self).__name__, self.width_)
-        return np.asarray(np.clip((values - self.mean_) * self.scale_, -CLIP, CLIP), np.float32)
+        units = (values - self.mean_) * self.scale_
+        return np.asarray(np.clip(units, -LARGEST_DEVIATION, LARGEST_DEVIATION), np.float32)
 
 
 class Contours(NamedTuple):
@@ -100,8 +101,8 @@ def contours(samples: Floats, rate: int) -> Contours:
     spectrogram, strength = whole[part], strength[part]
     cepstra = fft.dct(spectrogram, axis=1, norm="ortho")[:, 1 : CEPSTRA + 1]
     shape = np.column_stack([timbre(spectrogram, rate), strength])
-    voiced = np.flatnonzero((strength > VOICED) & (shape[:, 0] > shape[:, 0].max() - FAINT))
-    return Contours(cepstra, shape, 12 * np.log2(hertz[part] / REFERENCE), voiced)
+    voiced = np.flatnonzero((strength > VOICED_STRENGTH) & (shape[:, 0] > shape[:, 0].max() - PITCH_DB))
+    return Contours(cepstra, shape, 12 * np.log2(hertz[part] / REFERENCE_HZ), voiced)
 
 
 def timbre(spectrogram: Floats, rate: int) -> Floats:
@@ -116,14 +117,14 @@ def timbre(spectrogram: Floats, rate: int) -> Floats:
     mean = spectrogram.mean(axis=1)
     change = np.abs(np.diff(spectrogram - mean[:, None], axis=0, prepend=0)).mean(axis=1)
     change[0] = 0
-    split = _band_of(BALANCE, rate)
+    split = _band_of(BALANCE_HZ, rate)
     balance = 10 * np.log10(power[:, :split].sum(axis=1) / power[:, split:].sum(axis=1))
     return np.column_stack([level, centre, width, change, balance, mean - level])
 
 
 def _band_of(hertz: float, rate: int) -> int:
     """The first mel band whose centre lies above `hertz`."""
-    lowest, there, highest = (np.log10(1 + f / 700) for f in (LOWEST, hertz, rate / 2))
+    lowest, there, highest = (np.log10(1 + f / 700) for f in (LOWEST_HZ, hertz, rate / 2))
     return int(np.ceil((there - lowest) / (highest - lowest) * (MELS + 1) - 1))
 
 
@@ -165,7 +166,7 @@ def rhythm(found: Contours) -> Floats:
     step from one voiced frame to the next, mid and mean; strength of the pitch, share of pauses."""
     level, strength, voiced = found.timbre[:, 0], found.timbre[:, -1], found.voiced
     count = len(level)
-    pauses = (level < level.max() - PAUSE).mean()
+    pauses = (level < level.max() - PAUSE_DB).mean()
     if len(voiced) < 2:
         return np.array([len(voiced) / count, 0, 0, np.log(count), 0, 0, 0, 0, 0, pauses], np.float32)
     runs = 1 + int((np.diff(voiced) > 1).sum())

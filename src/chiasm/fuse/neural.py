@@ -20,8 +20,8 @@ from chiasm.train.losses import loss_of
 Net = Any
 Tensor = Any
 Ask = Callable[[Net, Mapping[str, Tensor]], Tensor]
-FURTHEST = 10.0  # standard deviations: what lies beyond says no more
-WIDEST = 128  # numbers of a column that the nets see; of wider ones the leading principal components
+LARGEST_DEVIATION = 10.0  # standard deviations; larger ones are cut to it
+MOST_INPUTS = 128  # numbers of a column that the nets see; of wider ones the leading principal components
 BLOCK = 4096  # rows scored at once, in float64, so that their number shows in no float32 digit
 
 
@@ -97,10 +97,8 @@ class Neural(Fusion):
 
         self.moments_ = {c: _moments(f.values) for c, f in columns.items()}
         self.axes_ = {}
-        wide = {
-            c: self._standard(c, torch.from_numpy(f.values)) for c, f in columns.items() if f.width > WIDEST
-        }
-        self.axes_ = {c: _axes(values.numpy()) for c, values in wide.items()}
+        wide = {c: torch.from_numpy(f.values) for c, f in columns.items() if f.width > MOST_INPUTS}
+        self.axes_ = {c: _axes(self._standard(c, values).numpy()) for c, values in wide.items()}
         x = {c: self._standard(c, torch.from_numpy(f.dense())) for c, f in columns.items()}
         coded = torch.from_numpy(y if y.dtype == np.int64 else y.astype(np.float32))
         own = torch.ones(len(y)) if weights is None else torch.from_numpy(weights.astype(np.float32))
@@ -144,7 +142,7 @@ class Neural(Fusion):
         import torch
 
         centre, spread = torch.from_numpy(self.moments_[column]).to(values.dtype)
-        units = ((values - centre) / spread).clamp(-FURTHEST, FURTHEST)
+        units = ((values - centre) / spread).clamp(-LARGEST_DEVIATION, LARGEST_DEVIATION)
         if column not in self.axes_:
             return units
         return units @ torch.from_numpy(self.axes_[column]).to(values.dtype)
@@ -214,7 +212,7 @@ def _moments(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def _axes(units: NDArray[np.float32]) -> NDArray[np.float32]:
     """(d, at most 128) leading principal axes of rows (n, d), at such a length that components have on
     average the variance 1."""
-    count = min(WIDEST, len(units))
+    count = min(MOST_INPUTS, len(units))
     _, values, right = leading_singular(units.astype(np.float64), count)
     length = np.sqrt(np.mean(values**2) / len(units))
     return np.asarray(right * fix_signs(right) / (length if length > 0 else 1), np.float32)

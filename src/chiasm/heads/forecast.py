@@ -16,10 +16,10 @@ from chiasm.heads.lags import Lags
 
 Floats = NDArray[np.float64]
 MODELS = ("persistence", "seasonal", "ridge", "trees")
-HELD = 0.2  # of the steps, the latest: the models are compared there before all is refitted
-FEWEST = 10  # windows on either side of that cut
+HELD_SHARE = 0.2  # of the steps, the latest: the models are compared there before all is refitted
+FEWEST_WINDOWS = 10  # windows on either side of that cut
 BLOCK = 200_000  # forecasts of one step made at a time
-WIDEST = 1000  # readings a ridge model may look at, unless one step alone is wider
+WIDEST_RIDGE = 1000  # readings a ridge model may look at, unless one step alone is wider
 PENALTIES = (0.01, 0.1, 1.0, 10.0)
 
 
@@ -71,7 +71,7 @@ class Forecast(Estimator):
     ) -> Self:
         """Learn from a series (t, c) in time order, NaN where a reading is missing.
 
-        graph : (c, c) weights of neighbouring channels; those that move alike are neighbours anyway.
+        graph : (c, c) weights of neighbouring channels, used beside the graph of correlated channels.
         known : (t, k) what is known of every step beforehand, such as the hour or a holiday.
         Raises DataError where the series is too short, ShapeError where shapes do not fit.
         """
@@ -83,8 +83,8 @@ class Forecast(Estimator):
             check_known(model, MODELS, "forecasting model")
         self.forget()
         series, known = _series(series), None if known is None else _series(known, len(series))
-        cut = round((1 - HELD) * len(series))
-        needed = self.horizon + FEWEST
+        cut = round((1 - HELD_SHARE) * len(series))
+        needed = self.horizon + FEWEST_WINDOWS
         if min(cut - self.past, len(series) - cut) < needed:
             hint = f"Give {max(5 * needed, 2 * (self.past + needed))} or more."
             raise DataError(f"{len(series)} steps are too few", where="series", hint=hint)
@@ -176,14 +176,14 @@ class Forecast(Estimator):
             f"ridge {steps} {penalty}": (steps, penalty)
             for steps in reaches
             for penalty in PENALTIES
-            if steps == 1 or steps * channels <= WIDEST
+            if steps == 1 or steps * channels <= WIDEST_RIDGE
         }
 
     def _learn(
         self, series: Floats, graph: NDArray[Any] | None, known: Floats | None, names: list[str]
     ) -> None:
         self.centre_, self.scale_ = lags.units(series, self.shared)
-        near = [lags.alike((series - self.centre_) / self.scale_)]
+        near = [lags.correlated((series - self.centre_) / self.scale_)]
         self.graphs_ = near if graph is None else [_graph(graph, series.shape[1]), *near]
         self.known_ = 0 if known is None else known.shape[1]
         view = self._lags(series, known)
@@ -250,7 +250,7 @@ class Forecast(Estimator):
 
     def _drawn(self, low: int, high: int, channels: int) -> NDArray[np.int64]:
         """Origins low … high - 1, or as many of them as `samples` allows, ascending."""
-        count = max(FEWEST, self.samples // (self.horizon * channels))
+        count = max(FEWEST_WINDOWS, self.samples // (self.horizon * channels))
         if high - low <= count:
             return np.arange(low, high)
         return np.sort(np.random.default_rng(self.seed).choice(np.arange(low, high), count, replace=False))

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from chiasm.checks import check_matrix
 from chiasm.errors import DataError
-from chiasm.heads.alike import group_weights
 from chiasm.heads.folds import several
 from chiasm.heads.head import Floats, OneSolve
+from chiasm.heads.intraclass import group_weights
 from chiasm.heads.linear import check_classes, unit_weights
 from chiasm.heads.spectral import Basis, regress
 from chiasm.heads.task import Task
 from chiasm.numerics import fix_signs, leading_eigen
 
-MOST_ROWS = 4_000
+MOST_KERNEL_ROWS = 4_000
 WIDTHS = (0.5, 1.0, 2.0)
 LINEAR = (0.0, 1.0)
 
@@ -64,8 +64,8 @@ class Kernel(OneSolve):
         self.forget()
         check_classes(task)
         self.points_ = np.array(check_matrix(Z, "features"), np.float32)
-        if len(self.points_) > MOST_ROWS:
-            raise DataError(f"{len(self.points_):,} rows, more than {MOST_ROWS:,}", where="Kernel")
+        if len(self.points_) > MOST_KERNEL_ROWS:
+            raise DataError(f"{len(self.points_):,} rows, more than {MOST_KERNEL_ROWS:,}", where="Kernel")
         own = unit_weights(group_weights(self.points_, groups, weights), len(self.points_))
         squares, products = self._squares(self.points_), self._products(self.points_)
         median, variance = _median(squares), max(float(self.points_.var(axis=0).sum()), 1e-12)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from chiasm.errors import ShapeError
 
 Floats = NDArray[np.float64]
-STEPS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89)  # how far back changes are taken: dense at first
-NEAR = (1, 3, 6)  # the same for neighbours
+OWN_STEPS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89)  # how far back changes are taken: dense at first
+NEIGHBOUR_STEPS = (1, 3, 6)  # the same for neighbours
 SEASONS = 6  # earlier seasons looked at
-CLOSEST = 8  # channels that move alike, where no graph is given
+NEIGHBOURS = 8  # correlated channels, in the graph that is learned
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Lags:
 
     def _own(self, origins: NDArray[np.int64], base: Floats) -> list[Floats]:
         window = np.stack([self.series[origins - p] for p in range(self.past)])
-        steps = sorted({p for p in STEPS if p < self.past} | {self.past - 1} - {0})
+        steps = sorted({p for p in OWN_STEPS if p < self.past} | {self.past - 1} - {0})
         middle = mean(window)
         spread = np.sqrt(mean((window - middle) ** 2))
         return [*(base - window[p] for p in steps), middle - base, spread]
@@ -65,7 +65,7 @@ class Lags:
         parts = []
         for graph in self.graphs:
             here = weighted(self.series[origins], graph)
-            earlier = [weighted(self.series[origins - p], graph) for p in NEAR if p < self.past]
+            earlier = [weighted(self.series[origins - p], graph) for p in NEIGHBOUR_STEPS if p < self.past]
             parts += [here - base, *(here - one for one in earlier)]
         return parts
 
@@ -100,9 +100,9 @@ def weighted(values: Floats, graph: Floats) -> Floats:
         return np.asarray((np.where(there, values, 0.0) @ graph.T) / (there @ graph.T), np.float64)
 
 
-def alike(series: Floats) -> Floats:
-    """(c, c) for each channel the `CLOSEST` others whose changes correlate most with its own, weighted by the
-    correlation (one at least of 0 counts as none)."""
+def correlated(series: Floats) -> Floats:
+    """(c, c) for each channel the `NEIGHBOURS` others whose changes correlate most with its own, weighted by
+    the correlation; correlations of 0 or less count as none."""
     changes = np.diff(series, axis=0)
     there = ~np.isnan(changes)
     centred = np.where(there, changes - mean(changes), 0.0)
@@ -111,7 +111,7 @@ def alike(series: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         found = np.nan_to_num((centred.T @ centred) / both / np.outer(spread, spread), posinf=0.0, neginf=0.0)
     np.fill_diagonal(found, 0.0)
-    cut = np.sort(found, axis=1)[:, -min(CLOSEST, len(found))][:, None]
+    cut = np.sort(found, axis=1)[:, -min(NEIGHBOURS, len(found))][:, None]
     return np.where((found >= cut) & (found > 0), found, 0.0)
 
 

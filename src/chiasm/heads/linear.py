@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from chiasm.checks import check_matrix
 from chiasm.errors import DataError
-from chiasm.heads.alike import group_weights
 from chiasm.heads.folds import several
 from chiasm.heads.head import Floats, OneSolve
+from chiasm.heads.intraclass import group_weights
 from chiasm.heads.spectral import Basis, regress
 from chiasm.heads.task import Task
 from chiasm.numerics import fix_signs, leading_eigen
 
-RANK = 1024
-MOST_CLASSES = 1_000
+MOST_DIRECTIONS = 1_024
+MOST_FITTED_CLASSES = 1_000
 
 
 class Linear(OneSolve):
@@ -82,7 +82,8 @@ def principal(centred: Floats, weights: Floats) -> tuple[Basis, Floats]:
     """The basis of centred features (n, d), and the axes (d, r) that give its coordinates."""
     rooted = centred * np.sqrt(weights)[:, None]
     n, d = centred.shape
-    squares, vectors = leading_eigen(rooted.T @ rooted if d <= n else rooted @ rooted.T, min(n, d, RANK))
+    scatter = rooted.T @ rooted if d <= n else rooted @ rooted.T
+    squares, vectors = leading_eigen(scatter, min(n, d, MOST_DIRECTIONS))
     kept = max(int((squares > 1e-10 * squares[0]).sum()), 1)
     squares = np.maximum(squares[:kept].astype(np.float64), 1e-30)
     vectors = vectors[:, :kept] * fix_signs(vectors[:, :kept])
@@ -97,9 +98,9 @@ def unit_weights(weights: Floats | None, n: int) -> Floats:
 
 def check_classes(task: Task) -> None:
     """Raise DataError where there are more classes than anything is fitted for."""
-    if len(task.classes) > MOST_CLASSES:
+    if len(task.classes) > MOST_FITTED_CLASSES:
         raise DataError(
-            f"{len(task.classes):,} classes, more than {MOST_CLASSES:,}",
+            f"{len(task.classes):,} classes, more than {MOST_FITTED_CLASSES:,}",
             hint="Is the target a name? Join rare classes, or fit without a target and search instead.",
         )
 

@@ -17,7 +17,7 @@ from chiasm.heads.task import Task
 from chiasm.numerics import softmax
 
 Floats = NDArray[np.float64]
-STEPS, TOLERANCE = 100, 1e-5
+MOST_STEPS, TOLERANCE = 100, 1e-5
 
 
 def indicators(task: Task, y: NDArray[Any]) -> Floats:
@@ -67,6 +67,6 @@ def logistic(
         (first / scale).ravel(),
         jac=True,
         method="L-BFGS-B",
-        options={"maxiter": STEPS, "gtol": TOLERANCE, "ftol": 1e-9},
+        options={"maxiter": MOST_STEPS, "gtol": TOLERANCE, "ftol": 1e-9},
     )
     return np.asarray(found.x.reshape(r + 1, q) * scale)

@@ -17,7 +17,7 @@ from chiasm.heads.linear import check_classes, principal, scales, unit_weights
 from chiasm.heads.task import Task
 
 RIDGES = (1.0, 0.1, 1e-2, 1e-3, 1e-4)
-LEAST = 1e-12  # probability of a class
+LEAST_PROBABILITY = 1e-12  # probability of a class
 
 
 class Ordinal(Head):
@@ -135,7 +135,7 @@ def _shares(level: Floats, limits: Floats) -> tuple[Floats, Floats]:
     # of the two differences the one that cancels less
     share = np.where(up_to[:, 1:] < 0.5, np.diff(up_to, axis=1), -np.diff(above, axis=1))
     slope = -np.diff(np.pad(_density(edges), ((0, 0), (1, 1))), axis=1)
-    return np.maximum(share, LEAST), slope
+    return np.maximum(share, LEAST_PROBABILITY), slope
 
 
 def _density(edges: Floats) -> Floats:

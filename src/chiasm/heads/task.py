@@ -16,8 +16,8 @@ from chiasm.errors import DataError
 from chiasm.numerics import softmax
 
 KINDS = ("classes", "labels", "order", "number", "numbers")
-MOST_CLASSES = 20
-"""Whole numbers of more different values than this are numbers, not classes."""
+MOST_NUMERIC_CLASSES = 20
+"""A target of whole numbers with more distinct values than this is a number, not classes."""
 Floats = NDArray[np.float64]
 
 
@@ -140,7 +140,7 @@ def inferred(known: Sequence[Any]) -> str:
     if any(isinstance(value, str | bool) for value in known):
         return "classes"
     whole = all(float(value).is_integer() for value in known if math.isfinite(float(value)))
-    return "classes" if whole and len(set(known)) <= MOST_CLASSES else "number"
+    return "classes" if whole and len(set(known)) <= MOST_NUMERIC_CLASSES else "number"
 
 
 def _numbers(values: Sequence[Any]) -> Floats:

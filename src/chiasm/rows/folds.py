@@ -35,7 +35,7 @@ def folds(
     if times is not None:
         return _in_time(times, k or 0)
     if groups is not None:
-        return _grouped(_codes(groups, own=True), k, stratify, seed)
+        return _grouped(codes(groups, own=True), k, stratify, seed)
     count = min(k or 0, n)
     if stratify is not None:
         from sklearn.model_selection import StratifiedKFold
@@ -64,7 +64,7 @@ def _check(n: int, k: int | None, **given: Sequence[Any] | None) -> None:
 def _grouped(
     group: Places, k: int | None, stratify: Sequence[Any] | None, seed: int
 ) -> list[tuple[Places, Places]]:
-    """Whole groups a fold; which groups share one hangs on the seed."""
+    """Whole groups a fold; `seed` decides which groups share one."""
     from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, StratifiedGroupKFold
 
     count = int(group.max()) + 1
@@ -99,15 +99,18 @@ def _in_time(times: Sequence[Any], k: int) -> list[tuple[Places, Places]]:
 
 def _strata(values: Sequence[Any], k: int) -> Places:
     """(n,) classes as numbers, the rare ones together, with the commonest where even so they are rare."""
-    codes = _codes(values, own=False)
-    sizes = np.bincount(codes)
+    coded = codes(values, own=False)
+    sizes = np.bincount(coded)
     rare = sizes < k
     together = len(sizes) if sizes[rare].sum() >= k else int(sizes.argmax())
-    return np.asarray(np.where(rare[codes], together, codes))
+    return np.asarray(np.where(rare[coded], together, coded))
 
 
-def _codes(values: Sequence[Any], own: bool) -> Places:
-    """(n,) values counted from 0 in the order of the first of each; None is each its `own`, or one value."""
+def codes(values: Sequence[Any], own: bool) -> Places:
+    """(n,) an integer for each distinct value, from 0 in order of appearance.
+
+    own : whether each None is a value of its own, or all of them are one.
+    """
     seen: dict[Any, int] = {}
     keys = ((None, i if own else 0) if value is None else (repr(value), 0) for i, value in enumerate(values))
     return np.array([seen.setdefault(key, len(seen)) for key in keys], np.int64)

@@ -21,9 +21,9 @@ from chiasm.rows.schema import Column, Schema
 
 SAMPLE = 1000  # cells looked at for their words and suffixes
 PEEK = 50  # cells whose bytes or files are looked at
-SHORT = 3  # words that a category has at most
-DATED = 0.95  # share of the strings of a column of dates that are dates
-CODE, REPEATED = 5, 3  # digits of a code, times it is there on average
+CATEGORY_WORDS = 3  # words that a category has at most
+DATE_SHARE = 0.95  # share of the strings of a column of dates that are dates
+CODE_DIGITS, CODE_REPEATS = 5, 3  # digits of a code, times it is there on average
 # Scripts written without spaces: Japanese, Chinese, Thai, Lao, Burmese, Khmer; two signs count as a word.
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 
@@ -236,7 +236,7 @@ def _guess_dates(values: list[str]) -> Guess | None:
     said = [value for value in values if value.strip().lower() not in columns.ABSENT_NUMBERS]
     written = dates.order(said)
     good = sum(dates.parse(value, written) is not None for value in said)
-    if not good or good < DATED * len(said):
+    if not good or good < DATE_SHARE * len(said):
         return None
     return Guess("date", ", ".join(filter(None, ("dates", written))), written=written)
 
@@ -268,8 +268,8 @@ def _guess_json(values: list[str], base: str) -> Guess | None:
 def _reads_as_numbers(texts: pa.ChunkedArray) -> bool:
     """All numbers that are quantities: none with a leading zero, not post codes, digits of one length."""
     length = len(texts[0].as_py())
-    alike = pc.match_substring_regex(texts, f"^[0-9]{{{max(length, CODE)}}}$")
-    repeated = REPEATED * pc.count_distinct(texts).as_py() <= len(texts)
+    alike = pc.match_substring_regex(texts, f"^[0-9]{{{max(length, CODE_DIGITS)}}}$")
+    repeated = CODE_REPEATS * pc.count_distinct(texts).as_py() <= len(texts)
     codes = pc.match_substring_regex(texts, r"^[-+]?0[0-9]")
     if pc.any(codes).as_py() or (repeated and pc.all(alike).as_py()):
         return False
@@ -281,7 +281,7 @@ def _guess_words(values: list[str], count: int, distinct: int) -> Guess:
     """Category, name or text by how often strings repeat and how many words they have."""
     words = sum(map(count_words, values)) / len(values)
     told = f"{distinct:,} distinct in {count:,} rows"
-    if words > SHORT:
+    if words > CATEGORY_WORDS:
         return Guess("text", f"strings of {words:.0f} words")
     if 2 * distinct <= count:
         return Guess("category", f"strings, {told}")

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from chiasm.rows.rows import Cell, Rows
 
 THREADS = 2
-AHEAD = 64  # cells decoded at a time, so that memory stays small
-GROUPS = 5  # repeated contents that are named
+CELLS_AHEAD = 64  # cells decoded at a time, so that memory stays small
+GROUPS_NAMED = 5  # repeated contents that are named
 
 Progress = Callable[[str, int], None]  # (column, cells done)
 
@@ -105,7 +105,7 @@ def _cells(rows: Rows, column: Column, decode: bool) -> Iterator[_Look]:
     look = _decoded if decode and column.modality in FILES | {"text"} else _undecoded
     cells = rows.cells(column.name)
     with ThreadPoolExecutor(THREADS) as pool:
-        while batch := list(islice(cells, AHEAD)):
+        while batch := list(islice(cells, CELLS_AHEAD)):
             yield from pool.map(lambda cell: look(cell, column.modality), batch)
 
 
@@ -166,5 +166,5 @@ def _summary(rows: Rows, column: Column, looks: list[_Look]) -> Inspected:
         zero=sum(look.zero for look in looks),
         bridged=sum(look.bridged for look in looks),
         duplicates=sum(len(group) - 1 for group in repeated),
-        repeated=tuple(group[:GROUPS] for group in repeated[:GROUPS]),
+        repeated=tuple(group[:GROUPS_NAMED] for group in repeated[:GROUPS_NAMED]),
     )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BATCH = 256  # cells turned into Python values at a time, so that a walk holds little
 EMBEDDED = "(bytes, not kept)"
-SHOWN = 80  # characters of a text in `describe_cell`
+TEXT_SHOWN = 80  # characters of a text in `describe_cell`
 
 
 class Cell(NamedTuple):
@@ -252,6 +252,6 @@ def _short(cell: Cell, modality: str) -> str:
     if modality in FILES:
         path = Path(cell.value)
         return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-    if len(text) <= SHOWN:
+    if len(text) <= TEXT_SHOWN:
         return text
-    return text[: SHOWN - 1] + "…"
+    return text[: TEXT_SHOWN - 1] + "…"

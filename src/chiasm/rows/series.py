@@ -17,10 +17,10 @@ from chiasm.errors import BrokenCell
 from chiasm.rows.content import load_bytes
 from chiasm.rows.kinds import is_list, is_number
 
-GAPS = 0.2  # share of a channel's steps that may be missing
+MOST_GAPS = 0.2  # share of a channel's steps that may be missing
 NUMBERS_LIMIT = 200_000_000  # steps times channels
 CLOCKS = frozenset({"t", "time", "seconds", "timestamp"})  # headers of a CSV column that is the clock
-EVEN = 0.01  # how far a clock's steps may lie from their median, as a share of it
+CLOCK_TOLERANCE = 0.01  # how far a clock's steps may lie from their median, as a share of it
 
 Values = NDArray[np.float32]
 
@@ -40,7 +40,7 @@ class Series:
 def decode_series(value: NDArray[Any] | bytes | str) -> Series:
     """The series of an array (t,) or (t, c), or of the bytes or path of CSV, TSV, JSON, NPY or WAV.
 
-    BrokenCell: no steps, infinity, more missing than `GAPS` of a channel, or nothing that reads as numbers.
+    BrokenCell: no steps, infinity, no numbers, or more than `MOST_GAPS` of a channel missing.
     """
     if isinstance(value, np.ndarray):
         return _checked(value, None)
@@ -68,7 +68,7 @@ def bridge(values: Values, missing: NDArray[np.bool_]) -> Values:
         return values
     whole, steps = values.copy(), np.arange(len(values))
     for channel, (line, gap) in enumerate(zip(whole.T, missing.T, strict=True)):
-        if gap.mean() > GAPS:
+        if gap.mean() > MOST_GAPS:
             raise BrokenCell(f"{gap.mean():.0%} of the steps of channel {channel} are missing")
         if gap.any():
             line[gap] = np.interp(steps[gap], steps[~gap], line[~gap])
@@ -201,5 +201,5 @@ def _clocked(names: list[str], values: NDArray[np.float64]) -> tuple[NDArray[np.
         return values, None
     steps = np.diff(values[:, places[0]])
     middle = float(np.median(steps)) if len(steps) else 0.0
-    even = middle > 0 and bool((np.abs(steps - middle) <= EVEN * middle).all())
+    even = middle > 0 and bool((np.abs(steps - middle) <= CLOCK_TOLERANCE * middle).all())
     return np.delete(values, places[0], axis=1), 1 / middle if even else None

@@ -19,8 +19,8 @@ FLOOR = 1e-10  # power of a full-scale sound under which nothing is heard
 BLOCK, OVERLAP = 0.400, 4  # seconds; blocks a block's length (ITU-R BS.1770-4)
 SHELF = (1681.974450955533, 3.999843853973347, 0.7071752369554196)  # Hz, dB, Q: a head in the sound's way
 RUMBLE = (38.13547087602444, 0.5003270373238773)  # Hz, Q: what is too low to be loud
-QUIET = 0.1  # share of a band's frames, its weakest, that are taken for noise
-ABOVE = 9.0  # dB over that noise, which is less than its mean, up to which a band counts as noise
+NOISE_SHARE = 0.1  # share of a band's frames, its weakest, that are taken for noise
+NOISE_DB = 9.0  # over that noise, which is less than its mean, up to which a band counts as noise
 NORMAL = 1.4826  # standard deviations of a normal distribution a median absolute deviation
 MEAN = 1.2533  # the same a mean absolute deviation
 
@@ -120,9 +120,9 @@ def reduce_noise(sound: Sound, decibels: float) -> Sound:
         return sound
     spectrum = stft(sound.samples, sound.rate, nperseg=size, noverlap=size // 4 * 3)[2]  # (bins, t)
     power = uniform_filter(np.square(np.abs(spectrum)), (3, 5))
-    count = max(round(QUIET * power.shape[1]), 1)
+    count = max(round(NOISE_SHARE * power.shape[1]), 1)
     noise = np.sort(power, axis=1)[:, :count].mean(axis=1, keepdims=True)
-    kept = uniform_filter((power > noise * 10 ** (ABOVE / 10)).astype(np.float32), (3, 3))
+    kept = uniform_filter((power > noise * 10 ** (NOISE_DB / 10)).astype(np.float32), (3, 3))
     floor = 10 ** (-decibels / 20)
     cleaned = istft(spectrum * (floor + (1 - floor) * kept), sound.rate, nperseg=size, noverlap=size // 4 * 3)
     return _limited(cleaned[1][: len(sound.samples)], sound.rate)

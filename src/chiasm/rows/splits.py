@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.errors import DataError, UsageError, did_you_mean
+from chiasm.rows.folds import codes
 
 if TYPE_CHECKING:
     from chiasm.rows.rows import Rows
@@ -38,11 +38,11 @@ def split(
     wanted = _wanted(test, len(rows))
     rng = np.random.default_rng(seed)
     if by is not None:
-        held = _by_group(_codes(rows, by), wanted, rng)
+        held = _by_group(codes(rows.values(by), own=True), wanted, rng)
         if held.all():
             raise DataError(f"column {by!r} holds one group: nothing is left to train on")
     elif stratify is not None:
-        held = _stratified(_codes(rows, stratify, together=True), wanted, rng)
+        held = _stratified(codes(rows.values(stratify), own=False), wanted, rng)
     else:
         held = _marked(rng.permutation(len(rows))[:wanted], len(rows))
     return rows[~held], rows[held]
@@ -78,16 +78,6 @@ def _wanted(test: float, n: int) -> int:
             f"test must be a fraction between 0 and 1 or a number of rows below {n}, got {test!r}"
         )
     return int(test) if whole else min(max(round(test * n), 1), n - 1)
-
-
-def _codes(rows: Rows, column: str, together: bool = False) -> NDArray[np.int64]:
-    """(n,) a number for each value; absent ones are one value `together`, or each its own."""
-    seen: dict[Any, int] = {}
-    keys: Iterable[Any] = (
-        ("absent", None if together else i) if value is None else ("there", repr(value))
-        for i, value in enumerate(rows.values(column))
-    )
-    return np.array([seen.setdefault(key, len(seen)) for key in keys], np.int64)
 
 
 def _marked(places: NDArray[np.int64], n: int) -> NDArray[np.bool_]:

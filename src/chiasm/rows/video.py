@@ -18,9 +18,9 @@ from chiasm.rows.sound import Sound, check_hours, mono, opened, read_track
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,ogg,avi,asf,flv,mpeg,mpegts,mpegvideo,gif"
 """Containers that hold the video themselves: a playlist could name any address."""
 PIXEL_LIMIT = 40_000_000  # in one frame; 8K has 33 million
-LEAP = 4.0  # seconds ahead from which jumping there is quicker than decoding up to it
-CUT = 0.1, 0.5  # share of the stated length, and seconds, that may be missing at the end
-RATE = 25.0  # frames a second where a file states none
+SEEK_SECONDS = 4.0  # ahead from which jumping there is quicker than decoding up to it
+MOST_CUT = 0.1, 0.5  # share of the stated length, and seconds, that may be missing at the end
+DEFAULT_RATE = 25.0  # frames a second where a file states none
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +112,10 @@ def _extent(container: Any, stream: Any) -> tuple[float, int]:
     pictures = [packet for packet in packets if packet.pictured]
     if not pictures:
         raise BrokenCell("video of 0 frames")
-    usual = 1 / float(stream.average_rate or RATE)
+    usual = 1 / float(stream.average_rate or DEFAULT_RATE)
     stated = max((container.duration or 0) / av.time_base, stream.frames * usual)
     there = max(packet.end for packet in packets) - min(packet.start for packet in packets)
-    if there < stated - max(CUT[0] * stated, CUT[1]):
+    if there < stated - max(MOST_CUT[0] * stated, MOST_CUT[1]):
         raise BrokenCell(f"video cut off: {there:.1f} of {stated:.1f} seconds are there")
     seconds = max(p.end for p in pictures) - min(p.start for p in pictures)
     check_hours(seconds, "video")
@@ -124,7 +124,7 @@ def _extent(container: Any, stream: Any) -> tuple[float, int]:
 
 def _packets(container: Any, stream: Any) -> Iterator[_Packet]:
     """The packets of every track that say their time; those of pictures that do not, by their order."""
-    usual, last = 1 / float(stream.average_rate or RATE), 0.0
+    usual, last = 1 / float(stream.average_rate or DEFAULT_RATE), 0.0
     for packet in container.demux():
         if not packet.size:
             continue
@@ -150,7 +150,7 @@ def _on_show(container: Any, stream: Any, times: Sequence[float], usual: float) 
         raise BrokenCell("video of 0 frames")
     start, after = now.time, next(frames, None)
     for time in (start + t for t in times):
-        if after is not None and time - after.time > LEAP:
+        if after is not None and time - after.time > SEEK_SECONDS:
             container.seek(int(time / stream.time_base), stream=stream)
             frames = _timed(container, stream, usual, after.time)
             now, after = next(frames, now), next(frames, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chiasm.heads.alike import alike, group_weights
+from chiasm.heads.intraclass import group_weights, intraclass_correlation
 
 RNG = np.random.default_rng(3)
 GROUPS = np.repeat(np.arange(200), 4)
@@ -16,7 +16,7 @@ def test_the_correlation_is_the_share_of_variance_between_groups(share: float) -
     of_group = RNG.standard_normal((200, 20))[GROUPS]
     own = RNG.standard_normal((800, 20))
     values = np.sqrt(share) * of_group + np.sqrt(1 - share) * own
-    assert alike(values, GROUPS) == pytest.approx(share, abs=0.03)
+    assert intraclass_correlation(values, GROUPS) == pytest.approx(share, abs=0.03)
 
 
 def test_copies_count_as_one_row() -> None:

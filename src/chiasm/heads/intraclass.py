@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def alike(values: NDArray[Any], groups: Ints) -> float:
+def intraclass_correlation(values: NDArray[Any], groups: Ints) -> float:
     """The intraclass correlation of features (n, d) in groups (n,), from 0, rows of one group are as
     different as any, to 1, they are copies (Fisher 1925); of all features together, by analysis of variance.
     """
@@ -36,5 +36,5 @@ def group_weights(values: NDArray[Any], groups: Ints | None, weights: Floats | N
     if groups is None:
         return weights
     place, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]
-    share = 1 / (1 + (sizes[place] - 1) * alike(values, groups))
+    share = 1 / (1 + (sizes[place] - 1) * intraclass_correlation(values, groups))
     return np.asarray(share if weights is None else share * weights, np.float64)

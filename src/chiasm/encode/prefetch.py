@@ -18,12 +18,12 @@ from chiasm.rows.series import Series
 from chiasm.rows.video import Video
 
 WORKERS = 2
-TOGETHER = 64
+BATCH_CELLS = 64
 """Cells given to an encoder at a time, so that its own threads seldom wait for each other …"""
-ROOM = 64 * 2**20
+BATCH_BYTES = 64 * 2**20
 """… or as many as fill this many bytes when decoded."""
-AHEAD = 12
-"""Units prepared ahead, fewer where they would fill four times `ROOM`."""
+MOST_PREFETCHED = 12
+"""Units prepared ahead, fewer where they would fill four times `BATCH_BYTES`."""
 
 
 @dataclass
@@ -52,8 +52,8 @@ class Batch:
         )
 
 
-def ahead(prepare: Callable[[list[Cell]], Batch], units: Iterable[list[Cell]]) -> Iterator[Batch]:
-    """Prepared units in order, some of them being prepared while one is used."""
+def prefetch(prepare: Callable[[list[Cell]], Batch], units: Iterable[list[Cell]]) -> Iterator[Batch]:
+    """Prepared units in order; the next ones are prepared by threads while one is used."""
     pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="chiasm-decode")
     waiting: deque[Future[Batch]] = deque()
     most = WORKERS
@@ -62,7 +62,7 @@ def ahead(prepare: Callable[[list[Cell]], Batch], units: Iterable[list[Cell]]) -
             waiting.append(pool.submit(prepare, cells))
             while len(waiting) > most:
                 unit = waiting.popleft().result()
-                most = max(1, min(AHEAD, 4 * ROOM // max(unit.size, 1)))
+                most = max(1, min(MOST_PREFETCHED, 4 * BATCH_BYTES // max(unit.size, 1)))
                 yield unit
         while waiting:
             yield waiting.popleft().result()
@@ -70,12 +70,12 @@ def ahead(prepare: Callable[[list[Cell]], Batch], units: Iterable[list[Cell]]) -
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def together(units: Iterable[Batch]) -> Iterator[Batch]:
-    """Units joined until they keep an encoder busy or fill the room."""
+def batched(units: Iterable[Batch]) -> Iterator[Batch]:
+    """Units joined to batches of `BATCH_CELLS` cells or `BATCH_BYTES` bytes."""
     held: Batch | None = None
     for unit in units:
         held = unit if held is None else held.joined(unit)
-        if len(held.cells) >= TOGETHER or held.size >= ROOM:
+        if len(held.cells) >= BATCH_CELLS or held.size >= BATCH_BYTES:
             yield held
             held = None
     if held is not None:
