@@ -25,7 +25,7 @@ BUILT_IN = {
         "onehot": "chiasm.encode.table:OneHot",
         "standard": "chiasm.encode.table:Standard",
         "table": "chiasm.encode.table:Table",
-        "clip": "chiasm.encode.video:Clip",
+        "frames": "chiasm.encode.video:Frames",
         "voice": "chiasm.encode.voice:Voice",
         "rocket": "chiasm.encode.series:Rocket",
         "onnx": "chiasm.encode.onnx:OnnxImage",
@@ -99,7 +99,7 @@ DEFAULTS = {
     "number": "standard",
     "table": "table",
     "series": "rocket",
-    "video": "clip",
+    "video": "frames",
 }
 
 

@@ -43,6 +43,13 @@ def test_it_is_both_side_by_side_of_mean_square_length_one() -> None:
     assert both.row.tolist() == one.row.tolist()
 
 
+def test_of_three_each_counts_as_much_as_another() -> None:
+    doubled = Function(lambda cells: [[2.0 * len(cell)] for cell in cells], "text")
+    three = features(Beside(Beside(Lexical(dim=3), Function(Counted(), "text")), doubled), TEXTS).values
+    squares = np.square(three).mean(axis=0)
+    np.testing.assert_allclose([squares[:-3].sum(), squares[-3:-1].sum(), squares[-1]], 1, rtol=1e-5)
+
+
 def test_an_encoder_that_says_nothing_leaves_the_other_as_it_is() -> None:
     silent = Function(lambda cells: np.zeros((len(cells), 2)), "text")
     both = features(Beside(silent, Lexical(dim=3)), TEXTS)

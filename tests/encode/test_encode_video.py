@@ -1,4 +1,4 @@
-"""Clip: what is shown, where it moves, in which order, and how it sounds; no sound is not silence."""
+"""Frames: what is shown, where it moves, in which order, and how it sounds; no sound is not silence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from videos import fading, moving, tone, video
 
 from chiasm.encode.cache import Cache
 from chiasm.encode.engine import describe_column
-from chiasm.encode.video import Clip
+from chiasm.encode.video import Frames
 from chiasm.errors import BrokenCell, DataError, NotFitted
 from chiasm.rows.readers import read
 from chiasm.rows.video import Video, decode_video
@@ -22,7 +22,7 @@ SILENCE = np.zeros(16_000, np.float32)
 
 
 def described(*files: bytes, **parameters: int) -> np.ndarray:
-    return Clip(**parameters).describe([decode_video(data) for data in files])
+    return Frames(**parameters).describe([decode_video(data) for data in files])
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -66,7 +66,7 @@ def test_no_sound_is_not_silence() -> None:
     lines = described(*files, video(fading(10)), video(fading(10), sound=SILENCE))
     assert lines[:, -1].tolist() == [1, 1, 1, 1, 0, 1]
     assert not lines[4, -400:].any()
-    encoder = Clip().fit(lines)
+    encoder = Frames().fit(lines)
     found = encoder.transform(lines)
     assert distance(found[4], found[5]) > 1
     with_sound = found[[0, 1, 2, 3, 5]]
@@ -76,7 +76,7 @@ def test_no_sound_is_not_silence() -> None:
 
 def test_sound_never_heard_in_training_is_left_out() -> None:
     lines = described(*(video(moving(10, (0, step))) for step in (1, 2, 3)))
-    encoder = Clip().fit(lines)
+    encoder = Frames().fit(lines)
     quiet, loud = described(video(moving(10)), video(moving(10), sound=tone(400)))
     np.testing.assert_allclose(encoder.transform(quiet[None]), encoder.transform(loud[None]), atol=1e-5)
 
@@ -84,7 +84,7 @@ def test_sound_never_heard_in_training_is_left_out() -> None:
 def test_one_frame_is_enough_and_one_video_too() -> None:
     lines = described(video(fading(1)))
     assert np.isfinite(lines).all()
-    assert Clip().fit(lines).transform(lines).tolist() == [[0.0]]
+    assert Frames().fit(lines).transform(lines).tolist() == [[0.0]]
 
 
 def test_a_line_depends_on_its_video_alone() -> None:
@@ -94,22 +94,22 @@ def test_a_line_depends_on_its_video_alone() -> None:
 
 def test_stored_state_gives_the_same_bits(tmp_path: Path) -> None:
     lines = described(*(video(moving(8, (0, step))) for step in (0, 1, 2, 3)))
-    encoder = Clip(dim=2).fit(lines)
+    encoder = Frames(dim=2).fit(lines)
     write_tree(tmp_path, "video", encoder.state())
-    restored = Clip(dim=2).restore(read_tree(tmp_path, "video"))
+    restored = Frames(dim=2).restore(read_tree(tmp_path, "video"))
     assert (restored.transform(lines) == encoder.transform(lines)).all()
     assert encoder.transform(lines).shape == (4, encoder.width_) == (4, 2)
 
 
 def test_identity_is_that_of_the_description() -> None:
-    assert Clip().identity() == Clip(dim=3).identity() != Clip(frames=8).identity()
+    assert Frames().identity() == Frames(dim=3).identity() != Frames(count=8).identity()
 
 
 def test_wrong_use_is_named() -> None:
     with pytest.raises(DataError, match="no cell"):
-        Clip().fit(Clip().describe([]))
-    with pytest.raises(NotFitted, match="Clip"):
-        Clip().transform(described(video(fading(2))))
+        Frames().fit(Frames().describe([]))
+    with pytest.raises(NotFitted, match="Frames"):
+        Frames().transform(described(video(fading(2))))
 
 
 def test_a_column_of_videos_is_described_once_and_damage_is_named(
@@ -126,11 +126,11 @@ def test_a_column_of_videos_is_described_once_and_damage_is_named(
         return frames(self, count, side)
 
     monkeypatch.setattr(Video, "frames", damaged)
-    found = describe_column(rows, "clip", Clip(), cache=Cache(tmp_path))
+    found = describe_column(rows, "clip", Frames(), cache=Cache(tmp_path))
     assert found.row.tolist() == [0, 4]
     assert {b.row: b.why[:20] for b in found.broken} == {2: "video damaged on the", 3: "not a video file tha"}
     np.testing.assert_array_equal(found.values[0], described(good)[0])
-    again = describe_column(rows, "clip", Clip(), cache=Cache(tmp_path))
+    again = describe_column(rows, "clip", Frames(), cache=Cache(tmp_path))
     np.testing.assert_array_equal(again.values, found.values)
 
 
@@ -142,10 +142,10 @@ def test_actions_filmed_by_a_depth_camera_are_told_apart(shared_data: Path) -> N
         depth = file["depth"]
     use = np.flatnonzero(np.isin(action, np.unique(action)[::3]))[::2]
     lines = described(
-        *(video(list(np.repeat(depth[i][..., None], 3, axis=-1)), rate=8) for i in use), frames=8
+        *(video(list(np.repeat(depth[i][..., None], 3, axis=-1)), rate=8) for i in use), count=8
     )
     train, test = subject[use] % 2 == 1, subject[use] % 2 == 0
-    encoder = Clip().fit(lines[train])
+    encoder = Frames().fit(lines[train])
     features = encoder.transform(lines)
     classifier = RidgeClassifier(features[train].var(axis=0).sum()).fit(features[train], action[use][train])
     assert classifier.score(features[test], action[use][test]) > 0.5

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from chiasm.encode.table import OneHot, Standard, Table
     from chiasm.encode.text import Lexical
     from chiasm.encode.vector import Hellinger, Vector
-    from chiasm.encode.video import Clip
+    from chiasm.encode.video import Frames
     from chiasm.encode.voice import Voice
 
 __all__ = [
     "Beside",
     "Cache",
-    "Clip",
     "Encoder",
     "Features",
+    "Frames",
     "Function",
     "Gradients",
     "Hellinger",
@@ -62,7 +62,7 @@ __getattr__, __dir__ = attach(
         "table": ("OneHot", "Standard", "Table"),
         "text": ("Lexical",),
         "vector": ("Hellinger", "Vector"),
-        "video": ("Clip",),
+        "video": ("Frames",),
         "voice": ("Voice",),
     },
 )

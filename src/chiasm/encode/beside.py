@@ -1,4 +1,4 @@
-"""Two encoders of one column side by side: what one leaves out the other may tell."""
+"""Two encoders of one column side by side: one may describe what the other leaves out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chiasm.errors import UsageError
 
 Floats = NDArray[np.float32]
 NEGLIGIBLE_LENGTH = 1e-30
-"""Lengths below are as good as nothing: what they are divided into would overflow."""
+"""Features this short stay as they are: divided by their length they would overflow."""
 
 
 class Beside(Encoder):
@@ -22,7 +22,7 @@ class Beside(Encoder):
 
     A sentence model merges what it holds for the same, and its words beside it bring that back: on Flickr8k's
     test part, CCA of photos and captions finds more at first rank with both than with MiniLM alone
-    (benchmarks/results/flickr8k_rungs.md). A third encoder goes beside two: `Beside(Beside(a, b), c)`.
+    (benchmarks/results/flickr8k_rungs.md). Of three, `Beside(Beside(a, b), c)`, each has length 1 too.
     Scikit-learn's FeatureUnion for cells, with the descriptions of each kept in the cache on their own; a
     cell that one of them cannot use is broken.
 
@@ -78,7 +78,8 @@ class Beside(Encoder):
         for one, own in zip(self._both(), self._parted(described), strict=True):
             fitted = copy.copy(one).fit(own)
             length = np.sqrt(np.square(fitted.transform(own), dtype=np.float64).sum(axis=1).mean())
-            scales.append(float(1 / length) if length > NEGLIGIBLE_LENGTH else 1.0)
+            ready = isinstance(one, Beside) or length <= NEGLIGIBLE_LENGTH  # which has scaled its own
+            scales.append(1.0 if ready else float(1 / length))
             states.append(fitted.state())
         self.scales_, self.states_ = scales, states
         self.width_ = sum(one.width_ for one in self.parts)

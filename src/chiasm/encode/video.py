@@ -25,11 +25,12 @@ COARSE = slice(WIDTHS[0], sum(WIDTHS[:3]))
 COARSE_WIDTH = sum(WIDTHS[1:3])
 
 
-class Clip(Encoder):
-    """Frames as `Gradients` describes images, and motion maps described alike (Yang, Zhang and Tian 2012: the
-    sum of the differences of frames), over the whole and by parts in time; the sound track as `LogMel` does.
+class Frames(Encoder):
+    """Frames and motion maps (Yang, Zhang and Tian 2012: the sum of the differences between frames), both
+    described as `Gradients` describes images, over the whole video and by parts in time; the sound track as
+    `LogMel` describes it.
 
-    frames : taken evenly from the whole length; fewer where a video has fewer.
+    count : frames taken evenly from the whole length; fewer where a video has fewer.
     dim : largest width of the features; fewer where the training videos have less variance.
 
     A video without a sound track is not one that is silent: its sound is the mean of those that have one,
@@ -42,20 +43,20 @@ class Clip(Encoder):
     projection_: Floats
     usual_: Floats  # description of the mean sound track of the training videos that have one
 
-    def __init__(self, frames: int = 16, dim: int = 256) -> None:
-        self.frames = frames
+    def __init__(self, count: int = 16, dim: int = 256) -> None:
+        self.count = count
         self.dim = dim
 
     def identity(self) -> str:
         """All that a description depends on, which `dim` is not."""
-        return digest(self.kind, self.version, self.frames, Gradients().identity(), LogMel().identity())
+        return digest(self.kind, self.version, self.count, Gradients().identity(), LogMel().identity())
 
     def describe(self, cells: Sequence[Video]) -> Floats:
         """(n, d0) of videos of any size and length. BrokenCell where one turns out damaged on the way."""
-        check_range(self.frames, "frames", 1)
+        check_range(self.count, "count", 1)
         out = np.zeros((len(cells), sum(_widths())), np.float32)
         for line, video in zip(out, cells, strict=True):
-            np.concatenate([*_seen(video.frames(self.frames, SIDE)), _heard(video)], out=line)
+            np.concatenate([*_seen(video.frames(self.count, SIDE)), _heard(video)], out=line)
         return out
 
     def fit(self, described: Descriptions) -> Self:
