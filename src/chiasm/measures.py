@@ -28,23 +28,29 @@ BINS = 15
 """Bins of confidence, as many as Guo et al. 2017 use."""
 MANY = 30
 """With more classes than this no area under a curve a class is taken."""
+DRAWS = 500
+"""Samples drawn as if probabilities were right."""
 
 
 @dataclass(frozen=True)
 class Measure:
     """One measure of predictions.
 
-    name, title : for documents and for people.  share : whether it is printed in percent.
+    name, title : for documents and for people.  percent : whether it is printed in percent.
     higher : whether more is better.  weighted : (y, p, W (b, n)) to (b,).
     rows : (y, p) to (n,), of measures that are means over rows; None of the others.
+    of_one : whether it is of the positive class alone, the second of two.
+    resampled : whether rows drawn again tell how far it could be off.
     """
 
     name: str
     title: str
-    share: bool
+    percent: bool
     higher: bool
     weighted: Weighted
     rows: RowValues | None = None
+    of_one: bool = False
+    resampled: bool = True
 
     def draws(self, y: Targets, p: Values, weights: Values) -> Values:
         """(b,) the measure under each line of weights (b, n); NaN where it is not defined."""
@@ -82,6 +88,23 @@ def reliability(y: Targets, p: Values, bins: int = BINS) -> list[tuple[int, floa
     place = _bins(sure, bins)
     held = [place == i for i in range(bins)]
     return [(int(m.sum()), float(sure[m].mean()), float(right[m].mean())) for m in held if m.any()]
+
+
+def calibrated_errors(p: Values, kind: str, groups: NDArray[np.int64], seed: int = 0) -> Values:
+    """(draws,) the calibration error of outcomes drawn from probabilities p (n, q) as if these were right.
+
+    However right they are, the error is above 0, for shares of few rows are off by chance (consistency
+    resampling, Bröcker & Smith 2007; Vaicenavicius et al. 2019). The bootstrap would add that noise a second
+    time. groups : (n,) from 0; rows of one share their luck, the most that they can be alike.
+    """
+    each = np.maximum(p, 1 - p) if kind == "labels" else p.max(axis=1, keepdims=True)  # (n, q) or (n, 1)
+    place, rng = _bins(each, BINS).ravel(), np.random.default_rng(seed)
+    size = (int(groups.max()) + 1, each.shape[1])
+    found = np.empty(DRAWS)
+    for i in range(DRAWS):
+        right = rng.random(size)[groups] < each
+        found[i] = abs(np.bincount(place, (each - right).ravel())).sum() / each.size
+    return found
 
 
 # Values of single rows
@@ -162,7 +185,7 @@ def _f1_macro(y: Targets, p: Values, W: Values) -> Values:
 
 
 def _f1(y: Targets, p: Values, W: Values) -> Values:
-    """F1 of the second of two classes."""
+    """F1 of the positive class, the second of two."""
     said = p.argmax(axis=1) == 1
     return np.asarray(2 * (W @ (said & (y == 1))) / (W @ (y == 1) + W @ said))
 
@@ -263,28 +286,28 @@ def _bins(sure: Values, bins: int) -> NDArray[np.int64]:
     return np.asarray(np.ceil(sure * bins).astype(np.int64).clip(1, bins) - 1)
 
 
-def _of_rows(name: str, title: str, share: bool, higher: bool, rows: RowValues) -> Measure:
-    return Measure(name, title, share, higher, _mean_of(rows), rows)
+def _of_rows(name: str, title: str, percent: bool, higher: bool, rows: RowValues) -> Measure:
+    return Measure(name, title, percent, higher, _mean_of(rows), rows)
 
 
 ACCURACY = _of_rows("accuracy", "accuracy", True, True, _hits)
 BALANCED = Measure("balanced_accuracy", "balanced accuracy", True, True, _balanced)
-F1 = Measure("f1", "F1", True, True, _f1)
-F1_MACRO = Measure("f1_macro", "F1, mean of classes", True, True, _f1_macro)
+F1 = Measure("f1", "F1", True, True, _f1, of_one=True)
+F1_MACRO = Measure("f1_macro", "F1 macro", True, True, _f1_macro)
 AUC = Measure("auc", "AUC", True, True, _auc)
-PRECISION = Measure("average_precision", "average precision", True, True, _precision)
+PRECISION = Measure("average_precision", "average precision", True, True, _precision, of_one=True)
 LOG_LOSS = _of_rows("log_loss", "log loss", False, False, _losses)
 BRIER = _of_rows("brier", "Brier score", False, False, _briers)
-ECE = Measure("ece", "calibration error", True, False, _ece)
-RANKING = _of_rows("ranking_precision", "ranking precision", True, True, _ranking)
-LABELS_MICRO = Measure("f1_micro", "F1, all labels", True, True, _labels_micro)
-LABELS_MACRO = Measure("f1_macro", "F1, mean of labels", True, True, _labels_macro)
+ECE = Measure("ece", "calibration error", True, False, _ece, resampled=False)
+RANKING = _of_rows("label_ranking_average_precision", "label ranking average precision", True, True, _ranking)
+LABELS_MICRO = Measure("f1_micro", "F1 micro", True, True, _labels_micro)
+LABELS_MACRO = Measure("f1_macro", "F1 macro", True, True, _labels_macro)
 LABELS_LOSS = _of_rows("log_loss", "log loss", False, False, _label_losses)
-STEPS = _of_rows("mae_steps", "mean error, steps", False, False, _steps)
-KAPPA = Measure("kappa", "quadratic kappa", False, True, _kappa)
+STEPS = _of_rows("mae_steps", "mean absolute error, steps", False, False, _steps)
+KAPPA = Measure("kappa", "quadratic weighted kappa", False, True, _kappa)
 ORDER_ACCURACY = _of_rows(
     "accuracy", "accuracy", True, True, lambda y, p: np.asarray(median_class(p) == y, float)
 )
 R2 = Measure("r2", "R²", False, True, _r2)
-MAE = _of_rows("mae", "mean error", False, False, _errors)
+MAE = _of_rows("mae", "mean absolute error", False, False, _errors)
 RMSE = Measure("rmse", "root mean square error", False, False, _rmse)

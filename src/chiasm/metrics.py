@@ -114,7 +114,7 @@ def hits_at(ranks: Values, k: int) -> Values:
 
 
 def mean_reciprocal_rank(ranks: Values) -> float:
-    """The mean of 1 / rank, of ranks as `first_ranks` counts them: ties share theirs. NaN ranks are left out."""
+    """The mean of 1 / rank, of ranks as `first_ranks` counts them; NaN ranks are left out."""
     return nan_mean(1.0 / ranks)
 
 

@@ -1,4 +1,4 @@
-"""Small linear algebra: blocks of rows, unit rows, whitening by Cholesky, leading singular and eigen pairs."""
+"""Small linear algebra: row blocks, unit rows, whitening by Cholesky, leading singular and eigen pairs."""
 
 from __future__ import annotations
 
@@ -71,6 +71,11 @@ def cholesky(covariance: Matrix, ridge: float) -> Matrix:
             ridge = max(10 * ridge, 1e-9)
 
 
+def ridge_solution(covariance: Matrix, cross: Matrix, ridge: float) -> Matrix:
+    """(C + ridge · trace(C) · I)⁻¹ B of C (d, d) and B (d, k); a singular C gets the ridge it needs."""
+    return np.asarray(linalg.cho_solve((cholesky(covariance, ridge), True), cross, check_finite=False))
+
+
 def whitened(cross: Matrix, left: Matrix, right: Matrix) -> Matrix:
     """L⁻¹ C R⁻ᵀ for lower factors L (a, a), R (b, b) and C (a, b)."""
     half = linalg.blas.dtrsm(1.0, left, cross, lower=1)
@@ -89,8 +94,8 @@ def leading_eigen(symmetric: Matrix, count: int) -> tuple[Matrix, Matrix]:
 def leading_singular(matrix: Matrix, count: int) -> tuple[Matrix, Matrix, Matrix]:
     """U (a, count), s (count,), V (b, count) of the largest singular values.
 
-    Through the Gram matrix of the narrower side: several times faster than a full decomposition, and
-    exact to about the square root of machine precision for the small values, which carry no weight here.
+    Through the Gram matrix of the shorter side: several times faster than a full decomposition. Values below
+    some 1e-8 of the largest are rounding, and their vectors on the longer side are not of unit length.
     """
     if matrix.shape[0] < matrix.shape[1]:
         right, values, left = leading_singular(matrix.T, count)

@@ -118,7 +118,7 @@ def test_the_shares_of_a_row_add_up(model: Path, table: Path, tmp_path: Path) ->
     page = tmp_path / "new" / "b002.html"
     ran = run("explain", model, table, "--row", "b002", "--html", page)
     assert ran.out.startswith("species: canary")
-    assert "knowing nothing" in ran.out
+    assert "base value" in ran.out
     assert ran.out.endswith(f"drawn in {page}\n")
     assert "<svg" in page.read_text("utf-8") or "<img" in page.read_text("utf-8")
 

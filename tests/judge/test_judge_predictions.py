@@ -99,6 +99,75 @@ def test_skill_is_asked_for():
     assert said[0] == "No better than always the commonest: do not use it."
 
 
+def test_a_measure_that_is_not_defined_says_nothing_of_the_predictor():
+    values, _, odds = evidence(gaps=0.0)
+    ill = np.array(values) == "yes"
+    task, singles = Task.of(values), {c: logits(odds[c])[ill] for c in odds}
+    patterns = {("notes", "photo"): singles["notes"], ("notes",): singles["notes"]}
+    said = judge_target(
+        "ill", task, ["yes"] * ill.sum(), "sum", {"sum": singles["notes"]}, singles, patterns
+    ).verdicts
+    assert said == ("AUC cannot be measured: one class only.", "Hardly any row to judge by of: no (0).")
+    price, task, scores = numbers()
+    found = judge_target("price", task, [100.0] * 300, "late", {"late": scores}, {})
+    assert found.verdicts == ("R² cannot be measured: one value only.",)
+
+
+def test_one_group_has_no_interval_and_is_sure_of_nothing():
+    """What is sure of 500 rows is not of one site with as many; of two sites the interval is between theirs."""
+    assert judged(strength=(1.5, 1.5)).verdicts[1].startswith("Fusion helps")
+    one = judged(strength=(1.5, 1.5), groups=["north"] * 500)
+    assert one.verdicts == ("One group only: no intervals, so nothing is sure.",)
+    estimates = [e for line in one.lines for e in line.measures.values()] + [g.gain for g in one.gains]
+    assert all(math.isfinite(e.value) and math.isnan(e.low) and math.isnan(e.high) for e in estimates)
+    sites = np.repeat(["north", "south"], 250)
+    two = judged(strength=(1.5, 1.5), groups=sites.tolist())
+    values, has, odds = evidence(strength=(1.5, 1.5))
+    truth, seen = np.array(values) == "yes", has["photo"]
+    each = [
+        roc_auc_score(truth[seen & here], odds["photo"][seen & here])
+        for here in (sites == "north", sites == "south")
+    ]
+    photo = line(two, "photo").measures["auc"]
+    assert (photo.low, photo.high) == pytest.approx((min(each), max(each)))
+    assert "Few groups, 2: rough intervals." in two.verdicts
+    lines = judged(groups=[i // 5 for i in range(500)]).verdicts
+    assert not any("rough" in said for said in lines)
+
+
+def test_a_modality_of_all_rows_that_hold_anything_can_be_used_alone():
+    """Half of the rows hold nothing: notes answer every other one, and photo tells nothing."""
+    values, _, odds = evidence(strength=(2.0, 0.0), gaps=0.0)
+    singles = {c: np.where(np.arange(500)[:, None] % 2, logits(odds[c]), np.nan) for c in odds}
+    outcome = judge_target("ill", Task.of(values), values, "sum", {"sum": singles["notes"]}, singles)
+    assert outcome.unanswered == 250
+    assert outcome.verdicts[0].startswith("Fusion did not help: use notes alone")
+
+
+def test_classes_never_learned_are_named_apart():
+    values, _, odds = evidence(60, gaps=0.0)
+    new = [["maybe"]] * 3 + [["perhaps"]]
+    scores = {"sum": logits(odds["notes"])}
+    outcome = judge_target("ill", Task.of(values), values, "sum", scores, {}, left_out=2, unlearned=new)
+    assert (outcome.rows, outcome.left_out, outcome.unlearned) == (60, 2, 4)
+    assert outcome.verdicts[-2:] == (
+        "4 rows of classes never learned (maybe, perhaps): certain errors that no measure here counts.",
+        "2 rows had no target to judge by and were left out.",
+    )
+
+
+def test_one_column_is_not_compared_with_itself():
+    """A fusion shown photo alone may be worse than photo's own head: no pattern to tell of."""
+    values, _, odds = evidence(gaps=0.0)
+    singles = {c: logits(odds[c]) for c in odds}
+    bad = logits(odds["photo"] + 5 * np.random.default_rng(1).standard_normal(500))
+    fused = logits(odds["notes"] + odds["photo"])
+    patterns = {("notes", "photo"): fused, ("photo",): bad}
+    outcome = judge_target("ill", Task.of(values), values, "f", {"f": fused}, singles, patterns)
+    assert outcome.patterns[1].gain.high < 0
+    assert not any(said.startswith("Pattern") for said in outcome.verdicts)
+
+
 def test_patterns_count_who_can_and_who_has_just_these():
     _, has, _ = evidence()
     outcome = judged()
@@ -155,7 +224,21 @@ def test_numbers_are_measured_in_their_own_units():
     assert len(outcome.detail.points) == 300
     assert outcome.lines[-1].name == "always the mean"
     assert outcome.coverage[0].measured.value == 0.8
-    assert "Sets that should hold the truth in 90.0 % of the rows hold it in 80.0 %." in outcome.verdicts
+    assert "90 % prediction intervals cover only 80.0 % of rows." in outcome.verdicts
+
+
+def test_coverage_is_of_the_rows_that_got_a_set():
+    """All held but 30 of 150 that got one; the others are neither held nor missed, whatever is said."""
+    price, task, scores = numbers()
+    size = np.where(np.arange(300) < 150, 12.0, np.nan)
+    for rest in (False, True):
+        held = np.where(np.arange(300) < 150, np.arange(300) >= 30, rest)
+        (found,) = judge_target(
+            "price", task, price.tolist(), "late", {"late": scores}, {}, sets=[Sets(held, size, 0.9)]
+        ).coverage
+        assert (found.measured.value, found.size) == (0.8, 12)
+    none = [Sets(held, np.full(300, np.nan), 0.9)]
+    assert not judge_target("price", task, price.tolist(), "late", {"late": scores}, {}, sets=none).coverage
 
 
 def test_another_measure_may_be_gone_by():
@@ -165,6 +248,68 @@ def test_another_measure_may_be_gone_by():
     )
     assert outcome.measures[0].name == outcome.main == "rmse"
     assert outcome.gains[0].gain.value == 0
+
+
+def said_of(sharpness, n=200, repeats=1):
+    """Calibrated log odds times `sharpness`, and the same rows so many times over, as groups."""
+    rng = np.random.default_rng(5)
+    odds = 3 * rng.standard_normal(n)
+    ill = rng.random(n) < 1 / (1 + np.exp(-odds))
+    values = np.repeat(np.where(ill, "ill", "fit"), repeats).tolist()
+    scores = np.repeat(logits(-sharpness * odds), repeats, axis=0)[:, ::-1]
+    groups = np.repeat(np.arange(n), repeats).tolist()
+    return judge_target("state", Task.of(values), values, "f", {"f": scores}, {}, groups=groups)
+
+
+def test_calibrated_probabilities_are_not_called_off():
+    one = said_of(1.0)
+    error = line(one, "f").measures["ece"]
+    assert error.value > 0.02
+    assert math.isnan(error.low)
+    assert math.isnan(error.high)
+    assert one.calibrated.low < error.value < one.calibrated.high
+    assert "Probabilities cannot be told from calibrated ones" in squeezed(printed(one))
+    copied = said_of(1.0, repeats=5)
+    assert line(copied, "f").measures["ece"].value == pytest.approx(error.value)
+    assert copied.calibrated.high == pytest.approx(one.calibrated.high), "copies are no evidence"
+
+
+def test_probabilities_off_by_more_than_chance_are_called_off():
+    one = said_of(4.0)
+    error = line(one, "f").measures["ece"].value
+    assert error > one.calibrated.high
+    words = squeezed(printed(one))
+    assert f"Probabilities are off by {100 * error:.1f} points on average; calibrated ones would" in words
+
+
+def squeezed(text):
+    return " ".join(text.split())
+
+
+def test_one_class_measures_name_their_class():
+    titles = {one.name: one.title for one in said_of(1.0).measures}
+    assert titles["f1"] == "F1 of ill"
+    assert titles["average_precision"] == "average precision of ill"
+    assert titles["accuracy"] == "accuracy"
+    assert said_of(1.0).to_json()["positive"] == "ill"
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "name", "measured"),
+    [
+        (["a", "a", "a", "b"] * 9, "classes", "always the commonest", ("accuracy", 0.75)),
+        ([1, 1, 2, 3, 3, 3, 3, 2, 1, 2] * 4, "order", "always the median", ("mae_steps", 0.7)),
+        ([["a"], ["a", "b"], ["a"], []] * 9, "labels", "always the labels' shares", ("f1_micro", 0.75)),
+        ([1.0, 2.0, 6.0] * 9, "number", "always the mean", ("mae", 2.0)),
+    ],
+)
+def test_the_baseline_is_named_by_what_it_says(values, kind, name, measured):
+    task = Task.of(values, kind)
+    scores = np.random.default_rng(0).standard_normal((len(values), task.outputs))
+    last = judge_target("y", task, values, "f", {"f": scores}, {}).lines[-1]
+    measure, expected = measured  # 3 of 4; |1 2 3 - 2|: 7 of 10; 27 of 36 + 36 labels said or true, halved
+    assert (last.role, last.name) == ("baseline", name)
+    assert last.measures[measure].value == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("kind", ["labels", "order", "numbers", "classes"])

@@ -61,7 +61,7 @@ def explanation(said: Explanation, *, as_json: bool, path: Path | None) -> None:
     if as_json:
         document(said.to_json())
         return
-    lines = [("knowing nothing", _value(said.base), "")]
+    lines = [("base value", _value(said.base), "")]
     least = LEAST * max(map(abs, said.shares.values()), default=0.0)
     for column, share in sorted(said.shares.items(), key=lambda pair: -abs(pair[1])):
         lines.append((column, _signed(share), _telling(said.parts.get(column, ()), least)))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.heads.task import Task
-from chiasm.judge.outcome import Bin, Confusion, Curve, Detail
+from chiasm.judge.outcome import Bin, Confusion, Detail, ThresholdCurve
 from chiasm.measures import median_class, reliability
 
 Floats = NDArray[np.float64]
@@ -38,7 +38,7 @@ def _points(y: Floats, p: Floats) -> tuple[tuple[float, float], ...]:
     return tuple(zip(y[some, 0].tolist(), p[some, 0].tolist(), strict=True))
 
 
-def _curves(truth: NDArray[np.bool_], score: Floats) -> tuple[Curve, ...]:
+def _curves(truth: NDArray[np.bool_], score: Floats) -> tuple[ThresholdCurve, ...]:
     from sklearn.metrics import precision_recall_curve, roc_curve
 
     if truth.all() or not truth.any():
@@ -48,10 +48,10 @@ def _curves(truth: NDArray[np.bool_], score: Floats) -> tuple[Curve, ...]:
     return _curve("ROC", alarms, hits), _curve("precision and recall", recall, precision)
 
 
-def _curve(name: str, x: Floats, y: Floats) -> Curve:
+def _curve(name: str, x: Floats, y: Floats) -> ThresholdCurve:
     """A curve of at most `POINTS` points."""
     some = np.unique(np.linspace(0, len(x) - 1, min(len(x), POINTS)).astype(int))
-    return Curve(name, tuple(x[some].round(4).tolist()), tuple(y[some].round(4).tolist()))
+    return ThresholdCurve(name, tuple(x[some].round(4).tolist()), tuple(y[some].round(4).tolist()))
 
 
 def _confusion(y: NDArray[Any], said: NDArray[Any], names: list[str]) -> Confusion:

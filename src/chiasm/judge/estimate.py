@@ -11,16 +11,22 @@ from numpy.typing import NDArray
 from chiasm import metrics
 
 FEW = 30
-"""With fewer rows or queries than this an interval is called rough."""
+"""With fewer rows, groups or queries than this an interval is called rough."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured value with its 95 % bootstrap interval; NaN where nothing could be measured."""
+    """A measured value with its 95 % bootstrap interval; NaN where nothing could be measured. The ends alone
+    are NaN where draws could not differ, as of one group."""
 
     value: float
     low: float
     high: float
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it has a value and an interval, so that a verdict can go by it."""
+        return math.isfinite(self.value) and math.isfinite(self.low) and math.isfinite(self.high)
 
     @classmethod
     def of(cls, values: metrics.Values, groups: NDArray[Any], seed: int) -> Estimate:
@@ -31,6 +37,10 @@ class Estimate:
     def from_json(cls, document: dict[str, Any]) -> Estimate:
         """Of a JSON document, in which null is NaN."""
         return cls(**{name: from_null(value) for name, value in document.items()})
+
+
+NOTHING = Estimate(math.nan, math.nan, math.nan)
+"""What could not be measured."""
 
 
 def from_null(value: Any) -> float:

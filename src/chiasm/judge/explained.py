@@ -47,11 +47,9 @@ def _is_number(explanation: Explanation) -> bool:
 
 def _summary(explanation: Explanation) -> str:
     if _is_number(explanation):
-        return (
-            f"Predicted {number(explanation.score)}; knowing nothing of the row, {number(explanation.base)}."
-        )
+        return f"Predicted {number(explanation.score)}; base value {number(explanation.base)}."
     return (
-        f"Probability {number(explanation.score)}; knowing nothing of the row, {number(explanation.base)}. "
+        f"Probability {number(explanation.score)}; base value {number(explanation.base)}. "
         "The share of each column is how much it moves the one to the other."
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 
-from chiasm.judge.outcome import Outcome, shown, titled
+from chiasm.judge.outcome import Outcome, calibration, shown, titled
 from chiasm.judge.stress import Curve, Stress
 from chiasm.judge.svg import Frame, Series, legend, plot, spanning
 
@@ -22,16 +22,18 @@ def figures_of(outcome: Outcome) -> Iterator[str]:
     """Calibration, curves, predicted beside true: what the kind of target has."""
     detail = outcome.detail
     if detail.calibration:
-        x, y = [one.said for one in detail.calibration], [one.right for one in detail.calibration]
+        x = [one.confidence for one in detail.calibration]
+        y = [one.accuracy for one in detail.calibration]
         series = [Series(UNIT, UNIT, "guide"), Series(x, y), Series(x, y, "dots")]
-        drawn = plot(series, "how sure it was", "share right", Frame(UNIT, UNIT), "Calibration")
-        yield figure("Calibration", "On the dashed line, 70 % sure is right 7 times of 10.", drawn)
+        drawn = plot(series, "confidence", "accuracy", Frame(UNIT, UNIT), "Calibration")
+        words = f"On the dashed line, 70 % sure is right 7 times of 10. {calibration(outcome)}"
+        yield figure("Calibration", words, drawn)
     for curve in detail.curves:
         roc = curve.name == "ROC"
-        titles = ("false positives", "true positives") if roc else ("recall", "precision")
+        titles = ("false positive rate", "true positive rate") if roc else ("recall", "precision")
         series = [*([Series(UNIT, UNIT, "guide")] if roc else []), Series(curve.x, curve.y)]
         words = "Along the dashed line a guess is as good." if roc else "Of those found, how many are right."
-        name = curve.name[0].upper() + curve.name[1:]
+        name = f"{curve.name[0].upper()}{curve.name[1:]} of {outcome.positive}"
         yield figure(name, words, plot(series, *titles, Frame(UNIT, UNIT), name))
     if detail.points:
         yield _predicted(outcome)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from chiasm.errors import DataError
-from chiasm.judge.estimate import Estimate
+from chiasm.judge.estimate import NOTHING, Estimate
 from chiasm.measures import Measure, measures_for
 
 if TYPE_CHECKING:
@@ -16,13 +17,16 @@ if TYPE_CHECKING:
 
 SHOWN = 2
 """Measures beside the main one that fit a terminal."""
+WIDE = 18
+"""Letters of a heading before it takes another line."""
 
 
 @dataclass(frozen=True)
 class Line:
     """One predictor on the rows it can be judged on.
 
-    role : fusion, single (one modality alone) or baseline (always what is commonest, or the mean).
+    role : fusion, single (one modality alone) or baseline (the prior: the commonest class, the labels' shares,
+        the median of an order, the mean).
     measures : {name: its estimate}.
     """
 
@@ -70,16 +74,16 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Bin:
-    """Rows of like confidence: how sure they were said to be, and the share that was right."""
+    """Rows of like confidence: how sure they were said to be on average, and the share that was right."""
 
     rows: int
-    said: float
-    right: float
+    confidence: float
+    accuracy: float
 
 
 @dataclass(frozen=True)
-class Curve:
-    """A line to be drawn through points (x, y)."""
+class ThresholdCurve:
+    """What two shares become as the threshold of a score moves, to be drawn through points (x, y)."""
 
     name: str
     x: tuple[float, ...]
@@ -103,7 +107,7 @@ class Detail:
 
     calibration: tuple[Bin, ...] = ()
     confusion: Confusion = Confusion()
-    curves: tuple[Curve, ...] = ()
+    curves: tuple[ThresholdCurve, ...] = ()
     residuals: dict[str, float] = field(default_factory=dict)
     points: tuple[tuple[float, float], ...] = ()
 
@@ -116,8 +120,12 @@ class Outcome:
     unanswered : judged rows for which the chosen predictor had nothing and the baseline answered.
     main : name of the measure that gains, patterns and verdicts go by.
     chosen : name of the predictor in use.
+    positive : of two classes the one that F1, average precision and curves are of, the second as they sort.
+    calibrated : the calibration error that the chosen predictor would seem to have were its probabilities
+        right: the mean, and where 95 % lie (`calibrated_errors`); NaN of numbers.
     gains : over every modality alone, on the rows that have it.
     added : what each column adds to the others, on the rows that have it and another.
+    unlearned : rows of classes or labels that were never learned: certain errors, not among those judged.
     """
 
     target: str
@@ -129,18 +137,22 @@ class Outcome:
     main: str
     chosen: str
     lines: tuple[Line, ...]
+    positive: str = ""
+    calibrated: Estimate = NOTHING
     gains: tuple[Gain, ...] = ()
     added: tuple[Gain, ...] = ()
     patterns: tuple[Pattern, ...] = ()
     coverage: tuple[Coverage, ...] = ()
     detail: Detail = Detail()
     verdicts: tuple[str, ...] = ()
+    unlearned: int = 0
 
     @property
     def measures(self) -> tuple[Measure, ...]:
         """The measures of its kind, the main one first."""
-        known = measures_for(self.kind, self.outputs)
-        return tuple(sorted(known, key=lambda one: one.name != self.main))
+        known = sorted(measures_for(self.kind, self.outputs), key=lambda one: one.name != self.main)
+        of = f" of {self.positive}"
+        return tuple(replace(one, title=one.title + of) if one.of_one else one for one in known)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON document that `from_json` reads; what could not be measured is null."""
@@ -175,29 +187,29 @@ def read_document(kind: type, document: Mapping[str, Any], where: str) -> Any:
         raise DataError(f"not the document it should be ({place}: {first['msg']})", where=where) from error
 
 
-def shown(value: float, share: bool) -> str:
-    """A measured value in print: percent of a share, else three figures."""
+def shown(value: float, percent: bool) -> str:
+    """A measured value in print: in percent, else three figures."""
     if not math.isfinite(value):
         return "–"
-    if share:
+    if percent:
         return f"{100 * value:.1f}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{round(value, 4) + 0.0:.3g}"
 
 
-def signed(value: float, share: bool) -> str:
+def signed(value: float, percent: bool) -> str:
     """A difference in print, with its sign."""
-    text = shown(value, share)
+    text = shown(value, percent)
     return f"+{text}" if value > 0 else text
 
 
-def interval(one: Estimate, share: bool) -> str:
+def interval(one: Estimate, percent: bool) -> str:
     """An interval in print."""
-    return f"{shown(one.low, share)} to {shown(one.high, share)}"
+    return f"{shown(one.low, percent)} to {shown(one.high, percent)}"
 
 
 def titled(measure: Measure) -> str:
     """A measure's title, with % where it is printed so."""
-    return f"{measure.title} %" if measure.share else measure.title
+    return f"{measure.title} %" if measure.percent else measure.title
 
 
 def render(outcome: Outcome) -> Table:
@@ -215,35 +227,48 @@ def render(outcome: Outcome) -> Table:
         padding=(0, 1, 0, 0),
     )
     table.add_column("", min_width=20, overflow="fold")
-    for head in ("rows", titled(main), "interval", "fusion\ngains", "interval"):
+    for head in ("rows", _folded(main), "interval", "fusion\ngains", "interval"):
         table.add_column(head, justify="right", no_wrap=True)
     for one in others:
-        table.add_column(titled(one), justify="right")
+        table.add_column(_folded(one), justify="right")
     gains = {one.name: one.gain for one in outcome.gains}
     for line in outcome.lines:
         gain = gains.get(line.name) if line.role == "single" else None
         style = "bold" if line.name == outcome.chosen else ""
-        rest = [shown(line.measures[one.name].value, one.share) for one in others]
-        cells = _cells(line.rows, line.measures[main.name], gain, main.share)
+        rest = [shown(line.measures[one.name].value, one.percent) for one in others]
+        cells = _cells(line.rows, line.measures[main.name], gain, main.percent)
         table.add_row(Text(labelled(line, outcome.chosen), style), *cells, *rest)
     table.add_section()
     for given in (one for one in outcome.patterns if len(one.columns) > 1):
         name = Text(f"given {' + '.join(given.columns)}\n  beside {given.best}")
-        table.add_row(name, *_cells(given.rows, given.fused, given.gain, main.share))
+        table.add_row(name, *_cells(given.rows, given.fused, given.gain, main.percent))
     return table
 
 
 def _trust(outcome: Outcome) -> list[str]:
     """How far probabilities, sets and intervals can be trusted."""
-    chosen = next((line for line in outcome.lines if line.name == outcome.chosen), None)
-    error = None if chosen is None else chosen.measures.get("ece")
-    said = []
-    if error is not None and math.isfinite(error.value):
-        said.append(f"Probabilities are off by {shown(error.value, True)} points on average.")
-    for one in outcome.coverage:
-        held, stated = shown(one.measured.value, True), shown(one.stated, True)
-        said.append(f"Sets or intervals for {stated} % of the rows hold the truth in {held} %.")
-    return said
+    said = [calibration(outcome)] if math.isfinite(outcome.calibrated.value) else []
+    held = [(promised(one, outcome.kind), shown(one.measured.value, True)) for one in outcome.coverage]
+    return [*said, *(f"{what} cover {share} % of rows." for what, share in held)]
+
+
+def promised(one: Coverage, kind: str) -> str:
+    """What a prediction leaves open, by the coverage stated: "90 % prediction sets"."""
+    what = "intervals" if kind in ("number", "numbers") else "sets"
+    return f"{100 * one.stated:g} % prediction {what}"
+
+
+def calibration(outcome: Outcome) -> str:
+    """Whether probabilities are off by more than calibrated ones would seem to be; "" of numbers."""
+    found = [line.measures["ece"].value for line in outcome.lines if line.name == outcome.chosen]
+    error, by_chance = found[0], outcome.calibrated
+    off = f"{shown(error, True)} points on average"
+    usual = f"{shown(by_chance.value, True)}, up to {shown(by_chance.high, True)}"
+    if error > by_chance.high:
+        return f"Probabilities are off by {off}; calibrated ones would seem off by {usual}."
+    return (
+        f"Probabilities cannot be told from calibrated ones: they seem off by {off}, those would by {usual}."
+    )
 
 
 def labelled(line: Line, chosen: str) -> str:
@@ -252,9 +277,14 @@ def labelled(line: Line, chosen: str) -> str:
     return f"{role} ← chosen" if line.name == chosen and line.role != "baseline" else role
 
 
-def _cells(rows: int, value: Estimate, gain: Estimate | None, share: bool) -> list[str]:
-    over = ["", ""] if gain is None else [signed(gain.value, share), interval(gain, share)]
-    return [f"{rows:,}", shown(value.value, share), interval(value, share), *over]
+def _folded(measure: Measure) -> str:
+    """A heading in lines of a terminal's column."""
+    return "\n".join(textwrap.wrap(titled(measure), WIDE))
+
+
+def _cells(rows: int, value: Estimate, gain: Estimate | None, percent: bool) -> list[str]:
+    over = ["", ""] if gain is None else [signed(gain.value, percent), interval(gain, percent)]
+    return [f"{rows:,}", shown(value.value, percent), interval(value, percent), *over]
 
 
 def _measured(document: Any) -> Any:

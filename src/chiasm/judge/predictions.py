@@ -14,23 +14,31 @@ from chiasm.checks import check_known
 from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.heads.task import Task
 from chiasm.judge.detail import detail_of
-from chiasm.judge.estimate import Estimate
+from chiasm.judge.estimate import NOTHING, Estimate
 from chiasm.judge.outcome import Coverage, Gain, Line, Outcome, Pattern
 from chiasm.judge.resample import Resample
 from chiasm.judge.verdicts import verdicts_on
-from chiasm.measures import Measure, measures_for
+from chiasm.measures import Measure, calibrated_errors, measures_for
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.bool_]
 Columns = tuple[str, ...]
 PATTERNS = 31
 """Patterns judged at most: all of those that five columns have."""
+BASELINES = {
+    "classes": "always the commonest",
+    "labels": "always the labels' shares",
+    "order": "always the median",
+    "number": "always the mean",
+    "numbers": "always the mean",
+}
+"""What knows nothing of a row, by the kind of target: the prior, as its measures read it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sets:
     """Conformal sets or intervals of all rows: whether each holds the truth, its size, and the share that
-    was promised to hold it."""
+    was promised to hold it. A row whose size is NaN got none, and is not judged."""
 
     covered: NDArray[np.bool_]
     size: Floats
@@ -65,6 +73,7 @@ def judge_target(
     sets: Sequence[Sets] = (),
     main: str | None = None,
     left_out: int = 0,
+    unlearned: Sequence[Sequence[Any]] = (),
     seed: int = 0,
 ) -> Outcome:
     """Judge scores (n, q) of rows that their makers did not learn from.
@@ -78,6 +87,7 @@ def judge_target(
     sets : conformal sets or intervals of `chosen`, a level each.
     main : the measure to go by, else the first of `measures_for`.
     left_out : rows that were left out before, for want of a target; counted with these.
+    unlearned : of each row left out because it holds classes or labels that were never learned, these.
     """
     known = np.array([value is not None for value in values], bool)
     if not known.any():
@@ -100,14 +110,19 @@ def judge_target(
         main=bench.main.name,
         chosen=chosen,
         lines=tuple(_lines(bench, fusions, alone)),
+        positive=str(task.classes[1]) if task.kind == "classes" and task.outputs == 2 else "",
+        calibrated=bench.calibrated(fusions.get(chosen, alone.get(chosen, fused))),
         gains=tuple(bench.gain(name, fused, s) for name, s in alone.items() if name != chosen),
         added=tuple(_added(bench, fused, alone, shown)),
         patterns=tuple(_pattern(bench, columns, s, alone) for columns, s in shown.items()),
-        coverage=tuple(_coverage(bench, one, known) for one in sets),
+        coverage=tuple(one for each in sets for one in _coverage(bench, each, known)),
         detail=detail_of(task, bench.y, bench.read(fused)),
+        unlearned=len(unlearned),
     )
     over_baseline = bench.gain("", fused, bench.baseline).gain
-    return replace(outcome, verdicts=tuple(verdicts_on(outcome, over_baseline, _rare(task, bench.y))))
+    names = sorted({str(one) for row in unlearned for one in row})
+    said = verdicts_on(outcome, over_baseline, _rare(task, bench.y), bench.resample.units, names)
+    return replace(outcome, verdicts=tuple(said))
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,9 +180,20 @@ class _Bench:
         return self.task.numbers(scores) if self.task.is_number else self.task.probabilities(scores)
 
     def estimate(self, measure: Measure, scores: Floats, rows: Rows) -> Estimate:
-        """A measure on some rows, with its interval."""
+        """A measure on some rows, with its interval where the bootstrap has one for it."""
         y, p = self.y[rows], self.read(scores[rows])
+        if not measure.resampled:
+            return replace(NOTHING, value=measure(y, p))
         return self.resample.estimate(lambda W: measure.draws(y, p, W), rows)
+
+    def calibrated(self, scores: Floats) -> Estimate:
+        """What the calibration error of these scores would be, where there are any, were they calibrated."""
+        rows = _there(scores)
+        if self.task.is_number or not rows.any():
+            return NOTHING
+        found = calibrated_errors(self.read(scores[rows]), self.task.kind, self.resample.group[rows])
+        low, high = np.quantile(found, [0.025, 0.975])
+        return Estimate(float(found.mean()), float(low), float(high))
 
     def gain(self, name: str, ours: Floats, theirs: Floats, rows: Rows | None = None) -> Gain:
         """What `ours` has over `theirs` where `theirs` answers, by the main measure."""
@@ -202,8 +228,7 @@ def _lines(bench: _Bench, fusions: Mapping[str, Floats], alone: Mapping[str, Flo
         for role, some in groups
         for one in sorted((line(n, role, s) for n, s in some.items()), key=worst_first)
     ]
-    name = "always the mean" if bench.task.is_number else "always the commonest"
-    return [*found, line(name, "baseline", bench.baseline)]
+    return [*found, line(BASELINES[bench.task.kind], "baseline", bench.baseline)]
 
 
 def _pattern(bench: _Bench, columns: Columns, fused: Floats, alone: Mapping[str, Floats]) -> Pattern:
@@ -251,13 +276,21 @@ def _added(
     return found
 
 
-def _coverage(bench: _Bench, sets: Sets, known: Rows) -> Coverage:
+def _coverage(bench: _Bench, sets: Sets, known: Rows) -> list[Coverage]:
+    """The coverage of the rows that got a set; none where no row did."""
     if not len(sets.covered) == len(sets.size) == len(known):
         raise ShapeError(f"expected one a row, {len(known)}", where="sets")
-    held = sets.covered[known].astype(float)
-    every = np.ones(len(held), bool)
-    measured = bench.resample.estimate(lambda W: W @ held / W.sum(axis=1), every)
-    return Coverage(sets.stated, measured, float(np.mean(sets.size[known])))
+    size = sets.size[known]
+    rows = ~np.isnan(size)
+    if not rows.any():
+        return []
+    held = sets.covered[known][rows].astype(float)
+
+    def share(W: Floats) -> Floats:
+        with np.errstate(invalid="ignore"):  # a draw may hold none of the rows
+            return np.asarray(W @ held / W.sum(axis=1))
+
+    return [Coverage(sets.stated, bench.resample.estimate(share, rows), float(np.mean(size[rows])))]
 
 
 def _rare(task: Task, y: NDArray[Any]) -> dict[str, int]:

@@ -101,29 +101,29 @@ def stress(
         check_range(level, "level", 0.0)
     for level in missing:
         check_range(level, "missing", 0.0, 1.0)
-    bench = _Bench.of(target, fusion, X, values, main, groups, seed)
-    alone: list[Some] = [(column,) for column in bench.columns]
-    chosen = [*alone, tuple(bench.columns)] if len(alone) > 1 else alone
-    smooth = harm.smooth(fusion, bench.y, bench.columns)
+    rig = _Rig.of(target, fusion, X, values, main, groups, seed)
+    alone: list[Some] = [(column,) for column in rig.columns]
+    chosen = [*alone, tuple(rig.columns)] if len(alone) > 1 else alone
+    smooth = harm.smooth(fusion, rig.y, rig.columns)
     pushed = [some for some in chosen if smooth.issuperset(some)]
-    spreads = {c: np.nanstd(v, axis=0) for c, v in bench.columns.items()}
+    spreads = {c: np.nanstd(v, axis=0) for c, v in rig.columns.items()}
 
     def attacked(steps: int) -> Harm:
         return lambda some, level: harm.attacked(
-            fusion, bench.y, bench.columns, {c: level * spreads[c] for c in some}, steps, seed
+            fusion, rig.y, rig.columns, {c: level * spreads[c] for c in some}, steps, seed
         )
 
     plan: list[tuple[str, list[Some], Sequence[float], Harm]] = [
-        ("noise", chosen, noise, lambda some, x: harm.noisy(bench.columns, spreads, some, x, seed)),
-        ("missing", chosen, missing, lambda some, x: harm.gapped(bench.columns, some, x, seed)),
+        ("noise", chosen, noise, lambda some, x: harm.noisy(rig.columns, spreads, some, x, seed)),
+        ("missing", chosen, missing, lambda some, x: harm.gapped(rig.columns, some, x, seed)),
         ("FGSM", pushed, attack, attacked(1)),
         ("PGD", pushed, attack, attacked(STEPS)),
     ]
-    curves = [bench.curve(kind, some, levels, do) for kind, which, levels, do in plan for some in which]
-    stepped = ", ".join(column for column in bench.columns if column not in smooth)
+    curves = [rig.curve(kind, some, levels, do) for kind, which, levels, do in plan for some in which]
+    stepped = ", ".join(column for column in rig.columns if column not in smooth)
     notes = (STEPPED.format(stepped),) if stepped and len(attack) else ()
     task = fusion.task
-    return Stress(target, task.kind, task.outputs, bench.main.name, len(bench.y), tuple(curves), notes)
+    return Stress(target, task.kind, task.outputs, rig.main.name, len(rig.y), tuple(curves), notes)
 
 
 def render(stress: Stress) -> Table:
@@ -146,7 +146,7 @@ def render(stress: Stress) -> Table:
     for curve in stress.curves:
         names = [curve.kind, " + ".join(curve.columns)]
         for level, one in zip(curve.levels, curve.values, strict=True):
-            cells = (f"{level:g}", shown(one.value, main.share), interval(one, main.share))
+            cells = (f"{level:g}", shown(one.value, main.percent), interval(one, main.percent))
             table.add_row(*(Text(name) for name in names), *cells)
             names = ["", ""]
         table.add_section()
@@ -154,7 +154,7 @@ def render(stress: Stress) -> Table:
 
 
 @dataclass(frozen=True, eq=False)
-class _Bench:
+class _Rig:
     """A fusion with the r rows that it is judged on.
 
     columns : {name: (r, d) float32, NaN rows absent}, those it learned from that hold anything.
@@ -177,7 +177,7 @@ class _Bench:
         main: str | None,
         groups: Sequence[Any] | None,
         seed: int,
-    ) -> _Bench:
+    ) -> _Rig:
         task = fusion.task
         use = np.flatnonzero([value is not None for value in values])
         dense = {c: as_features(X[c]).dense() for c in sorted(X) if c in fusion.widths_}

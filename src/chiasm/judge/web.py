@@ -16,7 +16,7 @@ from chiasm.judge.stress import Stress
 from chiasm.judge.svg import Range, spanning, strip
 from chiasm.measures import Measure
 
-ROLES = {"fusion": "Fusions", "single": "Modalities alone", "baseline": "Knowing nothing of the row"}
+ROLES = {"fusion": "Fusions", "single": "Modalities alone", "baseline": "Baseline"}
 
 
 def report_html(
@@ -73,14 +73,14 @@ def _alone(stress: Stress) -> str:
 def _predictors(one: Outcome) -> str:
     main, *others = one.measures
     scale = spanning(v for line in one.lines for v in _ends(line.measures[main.name]))
-    knows_nothing = one.lines[-1].measures[main.name].value
+    base_value = one.lines[-1].measures[main.name].value
     rows = []
     role = ""
     for line in one.lines:
         if line.role != role:
             role = line.role
             rows.append(f'<tr class="role"><th colspan="{len(others) + 5}">{ROLES[role]}</th></tr>')
-        rows.append(_predictor(line, one.chosen, main, others, scale, knows_nothing))
+        rows.append(_predictor(line, one.chosen, main, others, scale, base_value))
     head = ["", "rows", titled(main), "95 %", "", *(titled(other) for other in others)]
     return table(head, rows)
 
@@ -93,7 +93,7 @@ def _predictor(
         f"{line.rows:,}",
         *_measured(line.measures[main.name], main, scale, mark),
     ]
-    cells += [shown(line.measures[other.name].value, other.share) for other in others]
+    cells += [shown(line.measures[other.name].value, other.percent) for other in others]
     return row(cells, "chosen" if line.name == chosen and line.role != "baseline" else "")
 
 
@@ -111,8 +111,8 @@ def _patterns(one: Outcome, main: Measure) -> str:
                 name(" + ".join(p.columns)),
                 f"{p.rows:,}",
                 f"{p.exact:,}",
-                shown(p.fused.value, main.share),
-                f"{name(p.best)} {shown(p.single.value, main.share)}",
+                shown(p.fused.value, main.percent),
+                f"{name(p.best)} {shown(p.single.value, main.percent)}",
                 *_gained(p.gain, main, scale),
             ]
         )
@@ -137,8 +137,8 @@ def _confusion(one: Confusion) -> str:
         cells = (f'<td style="--v:{c / max(1, sum(counts)):.2f}">{c:,}</td>' for c in counts)
         lines.append(f"<tr><th>{name(said)}</th>{''.join(cells)}</tr>")
     body = f"<thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
-    words = "<p>A line a true class, a column what it was called.</p>"
-    return f'<h3>What is taken for what</h3>{words}<div class="wide"><table class="heat">{body}</table></div>'
+    words = "<p>A row a true class, a column the class predicted.</p>"
+    return f'<h3>Confusion matrix</h3>{words}<div class="wide"><table class="heat">{body}</table></div>'
 
 
 def _coverage(one: Outcome) -> str:
@@ -202,11 +202,11 @@ def _said(verdicts: Sequence[str]) -> str:
 
 
 def _measured(one: Estimate, main: Measure, scale: Range, mark: float) -> list[str]:
-    return [shown(one.value, main.share), interval(one, main.share), strip(*_ends(one), scale, mark)]
+    return [shown(one.value, main.percent), interval(one, main.percent), strip(*_ends(one), scale, mark)]
 
 
 def _gained(one: Estimate, main: Measure, scale: Range) -> list[str]:
-    return [signed(one.value, main.share), interval(one, main.share), strip(*_ends(one), scale, 0.0)]
+    return [signed(one.value, main.percent), interval(one, main.percent), strip(*_ends(one), scale, 0.0)]
 
 
 def _ends(one: Estimate) -> tuple[float, float, float]:
