@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
+from chiasm.checks import check_count
 from chiasm.encode import Vector
-from chiasm.errors import ChiasmError, NotFitted
+from chiasm.errors import ChiasmError, NotFitted, UsageError
 
 
 @pytest.mark.parametrize("known", [NotFitted, ChiasmError, NotFittedError, ValueError, AttributeError])
@@ -22,3 +25,10 @@ def test_scikit_learn_sees_whether_an_estimator_is_fitted() -> None:
     with pytest.raises(NotFittedError):
         check_is_fitted(Vector())
     check_is_fitted(Vector().fit(np.ones((2, 3), np.float32)))
+
+
+@pytest.mark.parametrize("value", [2.5, "3", None, 0, float("nan")])
+def test_a_count_is_a_whole_number_from_one(value: Any) -> None:
+    with pytest.raises(UsageError, match="size must"):
+        check_count(value, "size")
+    check_count(np.int64(1), "size")

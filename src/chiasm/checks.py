@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from numbers import Integral, Real
 from pathlib import Path, PurePath
 from typing import Any, Self, TypeVar
 
@@ -86,7 +87,16 @@ def check_known(name: str, options: Any, what: str) -> None:
         raise UsageError(f"no {what} called {name!r}", hint=did_you_mean(name, options))
 
 
-def check_range(value: float, name: str, low: float, high: float = float("inf")) -> None:
-    """Raise `UsageError` unless low <= value <= high."""
-    if not low <= value <= high:
+def check_range(value: Any, name: str, low: float, high: float = float("inf")) -> None:
+    """Raise `UsageError` unless a number and low <= value <= high."""
+    if not isinstance(value, Real):
+        raise UsageError(f"{name} must be a number, got {value!r}")
+    if not low <= float(value) <= high:
         raise UsageError(f"{name} must lie between {low} and {high}, got {value}")
+
+
+def check_count(value: Any, name: str, low: int = 1) -> None:
+    """Raise `UsageError` unless a whole number, `low` or more."""
+    check_range(value, name, low)
+    if not isinstance(value, Integral):
+        raise UsageError(f"{name} must be a whole number, got {value}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import linalg
 from sklearn import linear_model
 
-from chiasm.align import CCA, Moments, Procrustes, Ridge
+from chiasm.align import CCA, CSA, Moments, Procrustes, Ridge
 from chiasm.errors import UsageError
 
 
@@ -61,7 +63,7 @@ def test_two_directions_at_known_correlations_are_found() -> None:
 
 
 def test_three_columns_solve_the_block_eigenproblem() -> None:
-    """SUMCOR as C w = (1 + λ (m - 1)) D w, C all covariances, D their diagonal blocks."""
+    """MAXVAR as C w = (1 + λ (m - 1)) D w, C all covariances, D their diagonal blocks."""
     columns = related(widths=(4, 3, 5))
     cca = CCA(dim=3, ridge=1e-2).fit(dict(zip("abc", columns, strict=True)))
     own = linalg.block_diag(*(with_ridge(x, 1e-2) for x in columns))
@@ -179,3 +181,72 @@ def test_a_vector_of_any_length_keeps_its_direction() -> None:
     direction = np.array([[1.0, -2.0, 0.5, 3.0]])
     long, longer = aligner.project("a", 1e12 * direction), aligner.project("a", 1e38 * direction)
     np.testing.assert_allclose(longer, long, atol=1e-5)
+
+
+@pytest.mark.parametrize("more", ["the same again", "a constant"])
+def test_a_ridge_of_zero_solves_singular_features(more: str) -> None:
+    """What x tells of y is told with features that add nothing, too."""
+    x, y = related(60)
+    added = {"the same again": x, "a constant": np.ones((60, 1), np.float32)}[more]
+    plain = Ridge(3, ridge=0.0, target="b").fit({"a": x, "b": y})
+    found = Ridge(3, ridge=0.0, target="b").fit({"a": np.hstack([x, added]), "b": y})
+    np.testing.assert_allclose(found.project("a", np.hstack([x, added])), plain.project("a", x), atol=1e-3)
+
+
+@pytest.mark.parametrize("aligner", [CCA(8, weight=0.0), CSA(8)], ids=lambda made: type(made).__name__)
+def test_directions_in_which_a_column_does_not_vary_carry_no_noise(aligner: CCA | CSA) -> None:
+    """Of eight features of which five repeat the others, three directions correlate, and no more count."""
+    rng = np.random.default_rng(0)
+    latent = rng.standard_normal((2000, 3))
+    x = latent + 0.3 * rng.standard_normal((2000, 3))
+    y = latent @ rng.standard_normal((3, 8)) + 0.3 * rng.standard_normal((2000, 8))
+    X = {"a": np.hstack([x, x @ rng.standard_normal((3, 5))]).astype(np.float32), "b": y.astype(np.float32)}
+    aligner.fit({c: v[:1500] for c, v in X.items()})
+    assert len(aligner.correlations_) == 3
+    for c, v in X.items():
+        spread = (aligner.centred(c, v[:1500]) @ aligner.maps_[c]).std(axis=0)
+        np.testing.assert_allclose(spread, 1, atol=0.05)
+    space = aligner.transform({c: v[1500:] for c, v in X.items()})
+    scores = space["a"] @ space["b"].T
+    ranks = (scores >= np.diagonal(scores)[:, None]).sum(axis=1)
+    assert (1 / ranks).mean() > 0.2
+
+
+def test_a_column_that_tells_nothing_leaves_no_coordinate_but_one() -> None:
+    x, _ = related()
+    cca = CCA(4).fit({"x": x, "constant": np.ones((400, 3), np.float32)})
+    assert cca.correlations_.tolist() == [0.0]
+
+
+def test_the_variates_of_three_columns_are_maxvar() -> None:
+    """Kettenring's MAXVAR: no other variates have a correlation matrix with a larger first eigenvalue."""
+    columns = dict(zip("abc", related(widths=(4, 3, 5)), strict=True))
+    cca = CCA(dim=1, ridge=0.0).fit(columns)
+
+    def eigenvalue(maps: dict[str, np.ndarray]) -> float:
+        return float(np.linalg.eigvalsh(np.corrcoef([(columns[c] @ maps[c]).ravel() for c in "abc"]))[-1])
+
+    found = eigenvalue(cca.maps_)
+    assert found == pytest.approx(1 + 2 * cca.correlations_[0], abs=1e-4)
+    rng = np.random.default_rng(0)
+    for size in np.geomspace(1e-3, 10, 200):
+        moved = {c: w + size * rng.standard_normal(w.shape) for c, w in cca.maps_.items()}
+        assert eigenvalue(moved) <= found + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"dim": 2.5}, "dim must be a whole number, got 2.5"),
+        ({"dim": "wide"}, "dim must be a number, got 'wide'"),
+        ({"weight": "x"}, "weight must be a number, got 'x'"),
+        ({"weight": float("nan")}, "weight must lie between 0 and inf, got nan"),
+        ({"weight": -1.0}, "weight must lie between 0"),
+        ({"ridge": {"x": 1.0}}, "no column with a ridge called 'y'"),
+        ({"ridge": {"x": 1.0, "y": -1.0}}, "ridge must lie between 0"),
+    ],
+)
+def test_settings_of_the_wrong_kind_are_refused(given: dict[str, Any], says: str) -> None:
+    x, y = related(30)
+    with pytest.raises(UsageError, match=says):
+        CCA(**given).fit({"x": x, "y": y})

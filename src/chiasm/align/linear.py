@@ -14,9 +14,20 @@ from scipy import linalg
 from chiasm.align.aligner import Aligner, Columns, Matrix
 from chiasm.align.bridge import completed, seen
 from chiasm.align.moments import Moments, Table
-from chiasm.checks import check_known, check_range
+from chiasm.checks import check_count, check_known, check_range
 from chiasm.errors import DataError, UsageError
-from chiasm.numerics import cholesky, fix_signs, leading_eigen, leading_singular, ridged, unit_rows, whitened
+from chiasm.numerics import (
+    cholesky,
+    fix_signs,
+    leading_eigen,
+    leading_singular,
+    ridge_solution,
+    unit_rows,
+    whitened,
+)
+
+UNCORRELATED = 1e-4
+"""Of the first correlation: what correlates less is noise in fewer than 1e8 rows, or no direction at all."""
 
 
 class LinearAligner(Aligner):
@@ -86,11 +97,11 @@ class CCA(LinearAligner):
     """Regularised canonical correlation analysis of two or more columns with gaps.
 
     Two columns: the singular pairs of the whitened cross-covariance (Hotelling 1936; ridge: Vinod 1976).
-    More: the leading eigenvectors of all whitened cross-covariances together (SUMCOR, Kettenring 1971);
+    More: the leading eigenvectors of all whitened cross-covariances together (MAXVAR, Kettenring 1971);
     those of columns never seen together are composed over the columns seen with both (`bridge`).
     Coordinate j is scaled by ρ_j ** weight, so that what correlates counts (CSA, arXiv 2410.07610).
 
-    dim : width of the space, at most what the columns allow.
+    dim : width of the space, at most as many coordinates as correlate.
     ridge : added to each covariance, in units of that column's total variance: one number, or one a column.
     weight : exponent of the correlations; 0 counts all coordinates alike. It may be changed after `fit`.
 
@@ -109,18 +120,16 @@ class CCA(LinearAligner):
         self.weight = weight
 
     def _solve(self, moments: Moments, columns: list[str]) -> None:
-        check_range(self.dim, "dim", 1)
-        ridges = self.ridge if isinstance(self.ridge, Mapping) else dict.fromkeys(columns, self.ridge)
-        for c in columns:
-            check_known(c, ridges, "column with a ridge")
-            check_range(ridges[c], "ridge", 0)
+        check_count(self.dim, "dim")
+        check_range(self.weight, "weight", 0)
+        ridges = checked_ridges(self.ridge, columns)
         factors = {c: cholesky(moments.covariance(c, c), ridges[c]) for c in columns}
-        if len(columns) == 2:
-            blocks, self.correlations_ = _two_blocks(moments, columns, factors, self.dim)
-        else:
-            blocks, self.correlations_ = _many_blocks(moments, columns, factors, self.dim)
+        solved = _two_blocks if len(columns) == 2 else _many_blocks
+        blocks, values = solved(moments, columns, factors, self.dim)
+        width = max(int((values > UNCORRELATED * values[0]).sum()), 1)
+        self.correlations_ = np.clip(values[:width], 0, 1)
         self.maps_ = {
-            c: linalg.solve_triangular(factors[c].T, blocks[c], lower=False, check_finite=False)
+            c: linalg.solve_triangular(factors[c].T, blocks[c][:, :width], lower=False, check_finite=False)
             for c in columns
         }
 
@@ -133,8 +142,10 @@ class CCA(LinearAligner):
 class Ridge(LinearAligner):
     """Ridge regression of every column onto one of them (Hoerl & Kennard 1970).
 
-    The space is the target's own leading principal directions, at most `dim` of them.
+    The space is the target's own leading principal directions.
 
+    dim : width of the space, at most the target's.
+    ridge : added to the covariance of every other column, in units of its total variance.
     target : the column regressed onto; None takes the one that shares most rows with the others.
     """
 
@@ -146,7 +157,7 @@ class Ridge(LinearAligner):
         self.target = target
 
     def _solve(self, moments: Moments, columns: list[str]) -> None:
-        check_range(self.dim, "dim", 1)
+        check_count(self.dim, "dim")
         check_range(self.ridge, "ridge", 0)
         target = _reference(moments, columns, self.target)
         axes = _principal(moments, target, self.dim)
@@ -154,13 +165,14 @@ class Ridge(LinearAligner):
         self.maps_[target] = axes
 
     def _regression(self, moments: Moments, column: str, target: str) -> Matrix:
-        covariance = ridged(moments.covariance(column, column), self.ridge)
-        return np.asarray(linalg.solve(covariance, moments.covariance(column, target), assume_a="pos"))
+        own, cross = (moments.covariance(column, c) for c in (column, target))
+        return ridge_solution(own, cross, self.ridge)
 
 
 class Procrustes(LinearAligner):
     """Orthogonal Procrustes: principal directions of each column rotated onto those of one (Schönemann 1966).
 
+    dim : width of the space, at most that of the narrowest column.
     target : the column rotated onto; None takes the one that shares most rows with the others.
     """
 
@@ -169,7 +181,7 @@ class Procrustes(LinearAligner):
         self.target = target
 
     def _solve(self, moments: Moments, columns: list[str]) -> None:
-        check_range(self.dim, "dim", 1)
+        check_count(self.dim, "dim")
         target = _reference(moments, columns, self.target)
         dim = min(self.dim, *(moments.width(c) for c in columns))
         axes = {c: _principal(moments, c, dim) for c in columns}
@@ -181,19 +193,32 @@ class Procrustes(LinearAligner):
             self.maps_[c] = axes[c] @ rotation
 
 
+def checked_ridges(
+    ridge: float | Mapping[str, float], columns: Iterable[str], name: str = "ridge"
+) -> dict[str, float]:
+    """{column: its ridge}, one for all or one a column; UsageError where one is missing or wrong."""
+    ridges = ridge if isinstance(ridge, Mapping) else dict.fromkeys(columns, ridge)
+    for c in columns:
+        check_known(c, ridges, f"column with a {name}")
+        check_range(ridges[c], name, 0)
+    return {c: ridges[c] for c in columns}
+
+
 def _two_blocks(
     moments: Moments, columns: list[str], factors: dict[str, Matrix], dim: int
 ) -> tuple[dict[str, Matrix], Matrix]:
+    """The canonical directions of whitened columns, {column: (d, k)}, and their correlations (k,)."""
     a, b = columns
     core = whitened(moments.covariance(a, b), factors[a], factors[b])
     left, values, right = leading_singular(core, min(dim, *core.shape))
     signs = fix_signs(left)
-    return {a: left * signs, b: right * signs}, np.clip(values, 0, 1)
+    return {a: left * signs, b: right * signs}, values
 
 
 def _many_blocks(
     moments: Moments, columns: list[str], factors: dict[str, Matrix], dim: int
 ) -> tuple[dict[str, Matrix], Matrix]:
+    """As `_two_blocks`; the correlations are means over pairs of columns, and may be below zero."""
     blocks = {
         (a, b): whitened(moments.covariance(a, b), factors[a], factors[b])
         for a, b in combinations(columns, 2)
@@ -214,7 +239,7 @@ def _many_blocks(
     found = np.vstack([axes[c] @ vectors[spans[c]] for c in columns])
     found *= fix_signs(found) * np.sqrt(len(columns))
     parts = np.split(found, np.cumsum(widths)[:-1])
-    return dict(zip(columns, parts, strict=True)), np.clip(values / (len(columns) - 1), 0, 1)
+    return dict(zip(columns, parts, strict=True)), values / (len(columns) - 1)
 
 
 def _correlated(blocks: list[Matrix]) -> Matrix:
