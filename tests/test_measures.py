@@ -132,37 +132,6 @@ def test_calibration_error_of_two_bins_by_hand():
     ]
 
 
-@pytest.mark.parametrize(("n", "points"), [(60, 11.8), (200, 6.5), (1000, 2.9)])
-def test_calibrated_probabilities_of_few_rows_seem_to_be_off(n, points):
-    rng = np.random.default_rng(7)
-    found = []
-    for _ in range(100):
-        yes = rng.random(n)
-        p = np.stack([1 - yes, yes], axis=1)
-        found.append(measures.ECE((rng.random(n) < yes).astype(int), p))
-    assert 100 * np.mean(found) == pytest.approx(points, abs=0.6)
-    drawn = measures.calibrated_errors(p, "classes", np.arange(n))
-    assert drawn.mean() == pytest.approx(np.mean(found), rel=0.06)
-    assert np.std(drawn) == pytest.approx(np.std(found), rel=0.3)
-
-
-def test_labels_drawn_from_their_probabilities_are_as_far_off():
-    p = np.random.default_rng(0).random((90, 3))
-    truths = (np.random.default_rng(s).random(p.shape) < p for s in range(1, 101))
-    found = [measures.ECE(y.astype(float), p) for y in truths]
-    assert measures.calibrated_errors(p, "labels", np.arange(90)).mean() == pytest.approx(
-        np.mean(found), rel=0.05
-    )
-
-
-def test_copies_of_a_row_tell_no_more_of_calibration_than_the_row():
-    _, p = classes(3)
-    copied, groups = np.repeat(p, 5, axis=0), np.repeat(np.arange(N), 5)
-    once = measures.calibrated_errors(p, "classes", np.arange(N))
-    assert measures.calibrated_errors(copied, "classes", groups) == pytest.approx(once)
-    assert measures.calibrated_errors(copied, "classes", np.arange(5 * N)).mean() < 0.7 * once.mean()
-
-
 def test_what_is_not_defined_is_nan_and_never_an_error():
     one_class, p = np.zeros(5, np.int64), np.full((5, 2), 0.5)
     with warnings.catch_warnings():

@@ -28,8 +28,6 @@ BINS = 15
 """Bins of confidence, as many as Guo et al. 2017 use."""
 MANY = 30
 """With more classes than this no area under a curve a class is taken."""
-DRAWS = 500
-"""Samples drawn as if probabilities were right."""
 
 
 @dataclass(frozen=True)
@@ -85,26 +83,14 @@ def measures_for(kind: str, outputs: int) -> tuple[Measure, ...]:
 def reliability(y: Targets, p: Values, bins: int = BINS) -> list[tuple[int, float, float]]:
     """(rows, mean confidence, share right) of every bin of confidence that holds a row, low to high."""
     sure, right = _confidence(y, p)
-    place = _bins(sure, bins)
+    place = bins_of(sure, bins)
     held = [place == i for i in range(bins)]
     return [(int(m.sum()), float(sure[m].mean()), float(right[m].mean())) for m in held if m.any()]
 
 
-def calibrated_errors(p: Values, kind: str, groups: NDArray[np.int64], seed: int = 0) -> Values:
-    """(draws,) the calibration error of outcomes drawn from probabilities p (n, q) as if these were right.
-
-    However right they are, the error is above 0, for shares of few rows are off by chance (consistency
-    resampling, Bröcker & Smith 2007; Vaicenavicius et al. 2019). The bootstrap would add that noise a second
-    time. groups : (n,) from 0; rows of one share their luck, the most that they can be alike.
-    """
-    each = np.maximum(p, 1 - p) if kind == "labels" else p.max(axis=1, keepdims=True)  # (n, q) or (n, 1)
-    place, rng = _bins(each, BINS).ravel(), np.random.default_rng(seed)
-    size = (int(groups.max()) + 1, each.shape[1])
-    found = np.empty(DRAWS)
-    for i in range(DRAWS):
-        right = rng.random(size)[groups] < each
-        found[i] = abs(np.bincount(place, (each - right).ravel())).sum() / each.size
-    return found
+def bins_of(sure: Values, bins: int = BINS) -> NDArray[np.int64]:
+    """The place of each confidence among equal bins of (0, 1]."""
+    return np.asarray(np.ceil(sure * bins).astype(np.int64).clip(1, bins) - 1)
 
 
 # Values of single rows
@@ -201,7 +187,7 @@ def _ece(y: Targets, p: Values, W: Values) -> Values:
     """Mean |confidence − share right| over bins of confidence (Guo et al. 2017)."""
     sure, right = _confidence(y, p)
     per_row = sure.reshape(W.shape[1], -1)
-    place = _bins(sure, BINS).reshape(per_row.shape)
+    place = bins_of(sure).reshape(per_row.shape)
     gap = (per_row - right.reshape(per_row.shape)) / per_row.shape[1]
     sums = [W @ np.where(place == i, gap, 0.0).sum(axis=1) for i in range(BINS)]
     return np.asarray(np.abs(sums).sum(axis=0) / W.sum(axis=1))
@@ -280,10 +266,6 @@ def _confidence(y: Targets, p: Values) -> tuple[Values, Values]:
     if y.ndim == 2:
         return np.maximum(p, 1 - p).ravel(), ((p > 0.5) == (y > 0)).astype(float).ravel()
     return p.max(axis=1), _hits(y, p)
-
-
-def _bins(sure: Values, bins: int) -> NDArray[np.int64]:
-    return np.asarray(np.ceil(sure * bins).astype(np.int64).clip(1, bins) - 1)
 
 
 def _of_rows(name: str, title: str, percent: bool, higher: bool, rows: RowValues) -> Measure:

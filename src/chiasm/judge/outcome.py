@@ -25,8 +25,7 @@ WIDE = 18
 class Line:
     """One predictor on the rows it can be judged on.
 
-    role : fusion, single (one modality alone) or baseline (the prior: the commonest class, the labels' shares,
-        the median of an order, the mean).
+    role : fusion, single (one modality alone) or baseline (the prior, named by what it says).
     measures : {name: its estimate}.
     """
 
@@ -122,7 +121,7 @@ class Outcome:
     chosen : name of the predictor in use.
     positive : of two classes the one that F1, average precision and curves are of, the second as they sort.
     calibrated : the calibration error that the chosen predictor would seem to have were its probabilities
-        right: the mean, and where 95 % lie (`calibrated_errors`); NaN of numbers.
+        right (`calibrated_error`); NaN of numbers.
     gains : over every modality alone, on the rows that have it.
     added : what each column adds to the others, on the rows that have it and another.
     unlearned : rows of classes or labels that were never learned: certain errors, not among those judged.
@@ -259,16 +258,15 @@ def promised(one: Coverage, kind: str) -> str:
 
 
 def calibration(outcome: Outcome) -> str:
-    """Whether probabilities are off by more than calibrated ones would seem to be; "" of numbers."""
+    """Whether probabilities are off by more than calibrated ones would seem to be."""
     found = [line.measures["ece"].value for line in outcome.lines if line.name == outcome.chosen]
     error, by_chance = found[0], outcome.calibrated
     off = f"{shown(error, True)} points on average"
     usual = f"{shown(by_chance.value, True)}, up to {shown(by_chance.high, True)}"
     if error > by_chance.high:
         return f"Probabilities are off by {off}; calibrated ones would seem off by {usual}."
-    return (
-        f"Probabilities cannot be told from calibrated ones: they seem off by {off}, those would by {usual}."
-    )
+    same = "Probabilities cannot be told from calibrated ones"
+    return f"{same}: they seem off by {off}, those would by {usual}."
 
 
 def labelled(line: Line, chosen: str) -> str:

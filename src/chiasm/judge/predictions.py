@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from chiasm.checks import check_known
 from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.heads.task import Task
+from chiasm.judge.calibrated import calibrated_error
 from chiasm.judge.detail import detail_of
 from chiasm.judge.estimate import NOTHING, Estimate
 from chiasm.judge.outcome import Coverage, Gain, Line, Outcome, Pattern
 from chiasm.judge.resample import Resample
 from chiasm.judge.verdicts import verdicts_on
-from chiasm.measures import Measure, calibrated_errors, measures_for
+from chiasm.measures import Measure, measures_for
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.bool_]
@@ -191,9 +192,7 @@ class _Bench:
         rows = _there(scores)
         if self.task.is_number or not rows.any():
             return NOTHING
-        found = calibrated_errors(self.read(scores[rows]), self.task.kind, self.resample.group[rows])
-        low, high = np.quantile(found, [0.025, 0.975])
-        return Estimate(float(found.mean()), float(low), float(high))
+        return calibrated_error(self.read(scores[rows]), self.task.kind, self.resample.group[rows])
 
     def gain(self, name: str, ours: Floats, theirs: Floats, rows: Rows | None = None) -> Gain:
         """What `ours` has over `theirs` where `theirs` answers, by the main measure."""
