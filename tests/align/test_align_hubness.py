@@ -52,3 +52,7 @@ def test_what_is_refused() -> None:
         Hubness().fit({"text": BANK}, {"text": {"photo": [0, 0.5]}})
     with pytest.raises(UsageError, match="strength must lie"):
         Hubness().fit({"text": BANK}, {"text": {"photo": [1, -0.5]}})
+    with pytest.raises(UsageError, match="strength must lie"):
+        Hubness().fit({"text": BANK}, {"text": {"photo": [1, float("nan")]}})
+    with pytest.raises(UsageError, match="no query column in the bank called 'text'"):
+        Hubness().fit({"photo": BANK}, {"text": {"photo": [1, 0.5]}})

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas
 import pytest
 
 from chiasm.align import CCA, Moments, Semantic
+from chiasm.encode.features import Features
 from chiasm.errors import DataError, ShapeError, UsageError
 
 
@@ -44,7 +46,7 @@ def test_posteriors_are_those_of_a_logistic_regression_on_canonical_coordinates(
         np.testing.assert_allclose(Semantic(4).fit(X, y).posteriors("a", X["a"]), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("nothing", [None, "", float("nan")])
+@pytest.mark.parametrize("nothing", [None, "", float("nan"), pandas.NA])
 def test_unlabelled_rows_inform_the_correlations_alone(nothing: object) -> None:
     X, y = classed(3)
     some = [label if i < 60 else nothing for i, label in enumerate(y)]
@@ -59,8 +61,6 @@ def test_what_cannot_be_learned_says_why() -> None:
     X, y = classed(2)
     with pytest.raises(UsageError, match=r"Semantic needs classes.*--target"):
         Semantic().fit(X)
-    with pytest.raises(UsageError, match="learns from labelled rows"):
-        Semantic().fit_moments(Moments.of(X))
     with pytest.raises(UsageError, match="not a stream"):
         Semantic().fit([X], y)
     with pytest.raises(DataError, match="two classes or more"):
@@ -81,3 +81,23 @@ def test_a_class_that_a_column_never_showed_gets_no_odds() -> None:
     shown = X["a"][~np.isnan(X["a"]).any(axis=1)]
     assert aligner.posteriors("a", shown)[:, place].max() == 0
     assert aligner.posteriors("b", X["b"])[:, place].max() > 0.5
+
+
+def test_an_item_said_nine_times_in_its_row_is_said_once() -> None:
+    X, y = classed(3)
+    times = np.where(np.arange(120) < 40, 9, 1)
+    row = np.repeat(np.arange(120), times)
+    item = np.concatenate([np.arange(count) for count in times])
+    once, often = (
+        Semantic(4).fit({"a": X["a"], "b": b}, y) for b in (X["b"], Features(X["b"][row], row, item, 120))
+    )
+    np.testing.assert_allclose(often.coefficients_["b"], once.coefficients_["b"], atol=5e-3)
+    np.testing.assert_allclose(often.project("b", X["b"]), once.project("b", X["b"]), atol=2e-3)
+
+
+def test_an_item_beyond_all_measure_is_of_the_class_it_points_to() -> None:
+    X, y = classed(3)
+    aligner = Semantic(4).fit(X, y)
+    far = 1e200 * np.sign(X["a"][:5]).astype(np.float64)
+    expected = aligner.posteriors("a", far / 1e190)
+    np.testing.assert_allclose(aligner.posteriors("a", far), expected, atol=1e-5)

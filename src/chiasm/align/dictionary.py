@@ -13,7 +13,7 @@ from scipy import linalg
 from chiasm.align.aligner import Aligner, Columns
 from chiasm.align.anchors import drawn_anchors
 from chiasm.align.moments import Moments
-from chiasm.checks import check_range
+from chiasm.checks import check_count, check_range
 from chiasm.numerics import unit_rows
 
 Vectors = NDArray[np.float32]
@@ -49,9 +49,9 @@ class Dictionary(Aligner):
         self.seed = seed
 
     def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
-        check_range(self.dim, "dim", 1)
+        check_count(self.dim, "dim")
         check_range(self.penalty, "penalty", 1e-6)
-        check_range(self.passes, "passes", 1)
+        check_count(self.passes, "passes")
         present = {c: f.present for c, f in X.items()}
         shown = {c: np.zeros((f.n, f.width)) for c, f in X.items()}
         for c, f in X.items():
@@ -64,6 +64,7 @@ class Dictionary(Aligner):
             codes = self._codes(shown, present)
             self._renew(shown, present, codes)
             errors.append(self._error(shown, present, codes))
+        self._balance()  # so that the penalty is to an item's code what it was to those of the last pass
         self.atoms_ = {c: np.asarray(atoms, np.float32) for c, atoms in self.atoms_.items()}
         self.errors_ = np.array(errors)
 

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.checks import Estimator, check_range
+from chiasm.checks import Estimator, check_known, check_range
 from chiasm.numerics import blocks
 
 Vectors = NDArray[np.float32]
@@ -28,15 +28,20 @@ class Hubness(Estimator):
     """
 
     def fit(self, bank: Mapping[str, Vectors], settings: Mapping[str, Mapping[str, Sequence[float]]]) -> Self:
-        """Keep the bank and, for each direction, its k and strength."""
+        """Keep the bank and, for each direction, its k and strength.
+
+        Raises UsageError where a direction's query column has no bank, or its numbers are out of range.
+        """
         self.forget()
         self.bank_ = {column: np.ascontiguousarray(bank[column], np.float32) for column in sorted(bank)}
         self.settings_ = {
             q: {a: list(pair) for a, pair in answers.items()} for q, answers in settings.items()
         }
-        for k, strength in (pair for answers in self.settings_.values() for pair in answers.values()):
-            check_range(k, "k", 1)
-            check_range(strength, "strength", 0)
+        for query, answers in self.settings_.items():
+            check_known(query, self.bank_, "query column in the bank")
+            for k, strength in answers.values():
+                check_range(k, "k", 1)
+                check_range(strength, "strength", 0)
         return self
 
     def penalties(self, answer: str, vectors: Vectors) -> dict[str, Vectors]:
