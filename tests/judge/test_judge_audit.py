@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chiasm.align import alike
+from chiasm.align import near_duplicates
 from chiasm.encode.features import Features
 from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.judge.audit import Audit, audit
 from chiasm.judge.copies import duplicates, leaks
 from chiasm.judge.giveaway import giveaways
 from chiasm.judge.pairing import EVIDENCE, pairing
-from chiasm.judge.strangers import count, told
+from chiasm.judge.strangers import count, reliable
 
 Table = dict[str, np.ndarray]
 
@@ -49,7 +49,7 @@ def test_a_round_at_least_is_asked_for() -> None:
 def test_exchanged_rows_are_found_with_their_partners() -> None:
     table, rows = exchanged(made(), 0.1)
     found = pairing(table)
-    assert found.told
+    assert found.reliable
     assert np.isin(found.rows[np.argsort(found.scores)[: len(rows)]], rows).mean() >= 0.9
     assert found.count.low <= len(rows) <= found.count.high
     suspected = [m.row for m in found.mispaired]
@@ -79,7 +79,7 @@ def test_the_evidence_tells_why() -> None:
 
 def test_in_clean_rows_nobody_is_suspected() -> None:
     found = pairing(made())
-    assert found.told
+    assert found.reliable
     assert found.mispaired == ()
     assert found.count.value <= 4
 
@@ -87,7 +87,7 @@ def test_in_clean_rows_nobody_is_suspected() -> None:
 @pytest.mark.parametrize("noise", [1.5, 50.0])
 def test_where_columns_tell_little_of_each_other_nothing_is_said(noise: float) -> None:
     found = pairing(made(noise=noise))
-    assert not found.told
+    assert not found.reliable
     assert found.mispaired == ()
     assert "too little" in audit(made(noise=noise)).lines()[0]
 
@@ -97,7 +97,7 @@ def test_a_row_is_judged_by_maps_that_did_not_learn_from_it() -> None:
     rng = np.random.default_rng(0)
     table = {c: rng.standard_normal((120, 300)).astype(np.float32) for c in "ab"}
     found = pairing(table, ridge=1e-4)
-    assert not found.told
+    assert not found.reliable
     assert abs(found.scores.mean()) < 0.5
 
 
@@ -137,11 +137,11 @@ def test_rows_that_share_their_content_are_no_strangers() -> None:
     right = np.eye(2, dtype=np.float32)[classes] + 0.0
     rows = np.arange(200)
     keyed = Features(right, rows, np.zeros(200, np.int64), 200, (), classes.astype(np.int64))
-    assert pairing({"left": left, "right": keyed}, ridge=1e-3).told
+    assert pairing({"left": left, "right": keyed}, ridge=1e-3).reliable
     # of arrays equal values are equal content; hardly equal ones are not
-    assert pairing({"left": left, "right": right}, ridge=1e-3).told
+    assert pairing({"left": left, "right": right}, ridge=1e-3).reliable
     near = right + 1e-3 * rng.standard_normal(right.shape).astype(np.float32)
-    assert not pairing({"left": left, "right": near}, ridge=1e-3).told
+    assert not pairing({"left": left, "right": near}, ridge=1e-3).reliable
 
 
 def test_bad_input_is_named() -> None:
@@ -305,13 +305,13 @@ def test_rows_that_do_not_differ_tell_nothing(kind: str) -> None:
     }
     found = audit({c: table[kind]() for c in "ab"})
     assert found.mispaired == ()
-    assert not any(one.told for one in found.paired)
+    assert not any(one.reliable for one in found.paired)
     assert any("tell too little of each other" in line for line in found.lines())
 
 
 def test_evidence_that_is_the_same_for_strangers_tells_nothing() -> None:
-    assert not told(np.zeros(80), np.zeros(240), 0.0)
-    assert told(np.ones(80), np.zeros(240), 0.0)
+    assert not reliable(np.zeros(80), np.zeros(240), 0.0)
+    assert reliable(np.ones(80), np.zeros(240), 0.0)
 
 
 def test_nobody_suspected_is_none() -> None:
@@ -333,8 +333,8 @@ def test_wide_columns_are_compared_by_the_products_of_their_rows(
 ) -> None:
     """Four thousand features of a few rows: no matrix of features by features is taken apart."""
     seen = []
-    whole = alike.leading_eigen
-    monkeypatch.setattr(alike, "leading_eigen", lambda m, k: [seen.append(len(m)), whole(m, k)][1])
+    whole = near_duplicates.leading_eigen
+    monkeypatch.setattr(near_duplicates, "leading_eigen", lambda m, k: [seen.append(len(m)), whole(m, k)][1])
     values = np.random.default_rng(0).standard_normal((n, 4_000)).astype(np.float32)
     values[7] = values[3] + 0.01 * values[5]
     (found,), _ = duplicates("x", values)

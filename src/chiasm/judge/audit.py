@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.align.alike import NEAR
+from chiasm.align.near_duplicates import NEAR
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.judge.copies import Duplicate, Leak, Name, duplicates, few_values, leaks
@@ -32,11 +32,11 @@ class Paired:
     columns: tuple[str, str]
     rows: int
     count: Estimate
-    told: bool
+    reliable: bool
 
     def __str__(self) -> str:
         both = " and ".join(map(repr, self.columns))
-        if not self.told:
+        if not self.reliable:
             return f"{both} tell too little of each other to see which of {self.rows:,} rows are mispaired"
         number = f"about {self.count.value:,.0f}" if self.count.value else "none"
         sure = f"95 % interval {self.count.low:,.0f} to {self.count.high:,.0f}"
@@ -124,7 +124,7 @@ def audit(
     mispaired = sorted((m for p in pairs for m in p.mispaired), key=lambda m: -m.chance)
     found = Audit(
         n,
-        tuple(Paired(p.columns, len(p.rows), p.count, p.told) for p in pairs),
+        tuple(Paired(p.columns, len(p.rows), p.count, p.reliable) for p in pairs),
         tuple(mispaired), tuple(copies), spread, tuple(away), tuple(notes),
     )  # fmt: skip
     return found if called is None else _called(found, called)

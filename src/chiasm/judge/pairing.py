@@ -87,7 +87,7 @@ class Pairing:
     rows : (r,) places of the rows that have both;  scores, chances : (r,) of them, as in `Mispaired`.
     evidence : (r, e) of each kind in `EVIDENCE`, the more the better.
     count : how many are mispaired, with a 95 % interval; pairs that look like strangers count too.
-    told : whether the columns tell enough of each other; else the count is worthless and nobody is suspected.
+    reliable : whether the columns tell enough of each other; else nothing is to be made of the count.
     mispaired : those more likely so than not, the likeliest first.
     """
 
@@ -97,7 +97,7 @@ class Pairing:
     chances: Floats
     evidence: Floats
     count: Estimate
-    told: bool
+    reliable: bool
     mispaired: tuple[Mispaired, ...]
 
 
@@ -130,11 +130,11 @@ def pairing(
         scores, null = strangers.odds(own, strange, keep, table.folds)
         count = strangers.count(scores, null)
         share = count.value / len(scores)
-        told = strangers.told(scores, null, share)
-        chances = strangers.chances(scores, null, share) if told else np.zeros(len(scores))
+        reliable = strangers.reliable(scores, null, share)
+        chances = strangers.chances(scores, null, share) if reliable else np.zeros(len(scores))
         keep = chances < 0.5
     found = table.suspects(maps, own, strange, scores, chances)
-    return Pairing(table.columns, table.rows, scores, chances, own, count, told, found)
+    return Pairing(table.columns, table.rows, scores, chances, own, count, reliable, found)
 
 
 @dataclass(frozen=True, eq=False)

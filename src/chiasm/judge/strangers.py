@@ -61,7 +61,7 @@ def count(scores: Floats, null: Floats) -> Estimate:
     return Estimate(2.0 * below, low, float(stats.chi2.ppf(0.975, 2 * below + 2)))
 
 
-def told(scores: Floats, null: Floats, share: float) -> bool:
+def reliable(scores: Floats, null: Floats, share: float) -> bool:
     """Whether pairs are unlike strangers: few score among the better half of them, mispaired ones aside."""
     low, high = np.quantile(null, [0.5, 0.9])
     # ties with the best strangers are doubtful: evidence that is always the same tells nothing

@@ -73,7 +73,7 @@ def remarks_on_fit(
     notes = [
         f"{one}: chiasm inspect DATA --pairs MODEL names them."
         for one in found.paired
-        if one.told and one.count.low > 0
+        if one.reliable and one.count.low > 0
     ]
     leaking = {row for leak in found.leaks for row in leak.parts["held out"]}
     if leaking and len(leaking) >= STRIKING * held.sum():
