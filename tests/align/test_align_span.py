@@ -22,7 +22,7 @@ from chiasm.align import (
 )
 from chiasm.align import product as module
 from chiasm.align.moments import Moments
-from chiasm.align.span import spans, turned
+from chiasm.align.span import turned
 from chiasm.encode.features import Features
 from chiasm.errors import DataError
 
@@ -55,17 +55,15 @@ def cosines(aligner: Aligner, rows: dict[str, Features]) -> np.ndarray:
 @pytest.mark.parametrize("made", CLOSED, ids=lambda made: type(made).__name__)
 def test_it_is_the_same_solution(columns: str, made: Aligner, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = {c: ROWS[c] for c in columns}
-    assert sorted(Moments.of(rows).axes()) == sorted(spans(rows)) == ["a", "b"]
+    assert sorted(Moments.of(rows).axes()) == ["a", "b"]
     found = cosines(clone(made).fit(rows, LABELS), rows)
     monkeypatch.setattr(Moments, "axes", lambda self: {})
-    monkeypatch.setattr("chiasm.align.transport.spans", lambda rows: {})
     near = 1e-2 if isinstance(made, Semantic) else 2e-3  # its regressions stop where they are near enough
     np.testing.assert_allclose(found, cosines(clone(made).fit(rows, LABELS), rows), atol=near)
 
 
 def test_narrow_columns_are_solved_as_ever() -> None:
     rows = {c: Features.of(VALUES[c][:, :3]) for c in VALUES}
-    assert spans(rows) == {}
     assert Moments.of(rows).axes() == {}
 
 
@@ -106,7 +104,7 @@ def test_rows_given_to_moments_may_be_changed_afterwards() -> None:
 
 
 def test_features_are_turned_item_by_item() -> None:
-    axes = spans(ROWS)
+    axes = Moments.of(ROWS).axes()
     few = turned(ROWS, axes)
     np.testing.assert_allclose(few["a"].values @ axes["a"].T, ROWS["a"].values, atol=1e-5)
     assert few["c"] is ROWS["c"]

@@ -14,9 +14,11 @@ from chiasm.align.kernel import nearness
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
 from chiasm.align.transport import (
+    CONFIDENCE,
     Planned,
     Transport,
     bridged,
+    crossed,
     dealt,
     predicted_covariance,
     transport_plan,
@@ -117,10 +119,11 @@ def test_the_predicted_covariance_is_that_of_predictions_for_all_rows() -> None:
     told = np.linalg.lstsq(a, b, rcond=None)[0]  # b from a, which for all rows of a is:
     everywhere = VALUES["a"] - VALUES["a"].mean(axis=0)
     expected = everywhere.T @ (everywhere @ told) / N
-    found = predicted_covariance(X, Moments.of(X), ("a", "b"), 0.0)
+    none = dict.fromkeys("ab", 0.0)
+    found = predicted_covariance(X, Moments.of(X), ("a", "b"), none)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
     alone = {"a": Features.of(VALUES["a"], ~present), "b": X["b"]}
-    assert not predicted_covariance(alone, Moments.of(alone), ("a", "b"), 0.1).any()
+    assert not predicted_covariance(alone, Moments.of(alone), ("a", "b"), none).any()
 
 
 def test_unpaired_rows_are_those_with_one_of_two_columns() -> None:
@@ -159,11 +162,13 @@ def test_a_plan_tells_of_two_columns_what_no_bridge_between_them_can() -> None:
         return CCA(3, ridge=1e-6).fit_moments(planned).correlations_
 
     # `told` correlates in all three pairs of columns, `shared` in none that the bridge tells of
-    np.testing.assert_allclose(correlations(), [1, 0, 0], atol=0.05)
+    first, *others = correlations()
+    np.testing.assert_allclose([first, *others], [1] + [0] * len(others), atol=0.05)
     assert not planned.known("a", "c")
     planned.learn(("a", "c"), Moments.of(whole).covariance("a", "c"))
     assert planned.known("c", "a")
-    np.testing.assert_allclose(correlations(), [1, 0.5, 0], atol=0.05)  # in one of the two pairs a column has
+    # `shared` in one of the two pairs that a column is in
+    np.testing.assert_allclose(correlations()[:2], [1, 0.5], atol=0.05)
 
 
 def three(seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -196,17 +201,71 @@ def test_what_pairs_predict_of_columns_never_seen_together_is_what_the_bridge_co
     apart = moments.only("a", "b", "c")
     apart.count["a", "c"] = 0
     through = np.linalg.solve(moments.covariance("b", "b"), moments.covariance("b", "c"))
-    found = bridged(apart, {("a", "c"): np.zeros((6, 4))}, 0.0)
+    none = dict.fromkeys("abc", 0.0)
+    found = bridged(apart, {("a", "c"): np.zeros((6, 4))}, none)
     np.testing.assert_allclose(found["a", "c"], moments.covariance("a", "b") @ through, atol=1e-6)
     assert support(moments, "a", "c") == 20
     assert support(apart, "c", "a") == 40  # the weaker of 40 rows of a and b, 40 of b and c
-    assert bridged(moments, {("a", "c"): np.zeros((6, 4))}, 0.0) == {}
+    assert bridged(moments, {("a", "c"): np.zeros((6, 4))}, none) == {}
+
+
+def test_a_first_ridge_of_zero_solves_features_said_twice() -> None:
+    table, a, b = toy()
+    plain = Transport(dim=4, first_ridge=0.0, rounds=2).fit({c: v[:, :4] for c, v in table.items()})
+    twice = Transport(dim=4, first_ridge=0.0, rounds=2).fit(
+        {c: v[:, [0, 1, 2, 3] * 2] for c, v in table.items()}
+    )
+    found, expected = (
+        one.project("a", a[:, at]) @ one.project("b", b[:, at]).T
+        for one, at in ((twice, [0, 1, 2, 3] * 2), (plain, [0, 1, 2, 3]))
+    )
+    np.testing.assert_allclose(found, expected, atol=2e-2)
+
+
+def test_columns_count_alike_whatever_their_names() -> None:
+    """The covariance under a plan, with the columns the other way round, is its transpose."""
+    left, right = VALUES["a"][:30], VALUES["b"][30:]
+    space = CCA(3).fit({"a": VALUES["a"], "b": VALUES["b"]})
+    mirrored = CCA(3).fit({"a": VALUES["b"], "b": VALUES["a"]})
+    one = crossed(space, ("a", "b"), left, right, 1.0)
+    other = crossed(mirrored, ("a", "b"), right, left, 1.0)
+    np.testing.assert_allclose(one, other.T, atol=1e-3 * np.abs(one).max())
+
+
+def test_a_plans_covariance_is_that_of_its_pairs_by_weight() -> None:
+    """Written out over all pairs: products of what lies off the weighted means."""
+    space, left, right = CCA(3).fit(VALUES), VALUES["a"][:7] + 3, VALUES["b"][:9] - 2
+    plan = transport_plan(space.project("a", left), space.project("b", right), 0.5).astype(float)
+    weight = plan * np.sqrt(plan.max(axis=1, keepdims=True) * plan.max(axis=0)) ** CONFIDENCE
+    weight /= weight.sum()
+    pairs = [(i, j) for i in range(7) for j in range(9)]
+    means = [sum(weight[i, j] * (left[i], right[j])[side] for i, j in pairs) for side in (0, 1)]
+    expected = sum(weight[i, j] * np.outer(left[i] - means[0], right[j] - means[1]) for i, j in pairs)
+    np.testing.assert_allclose(crossed(space, ("a", "b"), left, right, 0.5), expected, atol=1e-4)
+
+
+def test_moments_at_hand_are_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, *_ = toy()
+    seen = []
+    add = Moments.add
+    monkeypatch.setattr(Moments, "add", lambda self, rows: (seen.append(rows["a"].n), add(self, rows))[1])
+    Transport(dim=3, rounds=1).fit({c: as_features(v) for c, v in table.items()})
+    assert len(seen) == 2, "all rows once, the pairs once"
 
 
 def test_what_cannot_be_learned_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"rounds": 0, "batch": 1, "entropy": 0, "trust": -1}.items():
+    for name, value in {
+        "rounds": 0,
+        "batch": 1,
+        "entropy": 0,
+        "trust": -1,
+        "ridge": -1,
+        "first_ridge": -1,
+    }.items():
         with pytest.raises(UsageError, match=f"{name} must lie between"):
             Transport(**{name: value}).fit(VALUES)
+    with pytest.raises(UsageError, match="no column with a first_ridge called 'b'"):
+        Transport(first_ridge={"a": 1.0}).fit(toy()[0])
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"chiasm\[transport\]"):
         Transport().fit(VALUES)

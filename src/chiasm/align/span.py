@@ -13,11 +13,6 @@ from chiasm.encode.features import Features
 Axes = Mapping[str, NDArray[np.float32]]
 
 
-def spans(table: Mapping[str, Features]) -> Axes:
-    """{column: (d, r) orthonormal} coordinates of what the items span, where they are fewer than features."""
-    return {c: orthonormal(f.values) for c, f in table.items() if 0 < len(f.values) < f.width}
-
-
 def turned(table: Mapping[str, Features], axes: Axes) -> dict[str, Features]:
     """Features in these coordinates."""
     return {c: f.with_values(f.values @ axes[c]) if c in axes else f for c, f in table.items()}
