@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from columns import EMPTY, LATENT, MASKS, N, assert_same, gapped, under
 from contracts import Case, cases, stored
+from sklearn.metrics import accuracy_score, r2_score
 
 from chiasm.fuse.fusion import Fusion
 
@@ -65,7 +66,26 @@ def test_a_fitted_target_comes_back_from_disk_to_the_bit(predicting: Fitted, tmp
     again = stored("fuse", fitted, tmp_path)
     X = gapped(MASKS)
     assert_same(again.scores(X), fitted.scores(X))
-    assert again.predict(X) == fitted.predict(X)
+    np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
+
+
+def test_a_fusion_predicts_arrays_as_scikit_learn_names_them(predicting: Fitted) -> None:
+    _, y, fitted = predicting
+    X, there = gapped(MASKS), np.any(list(MASKS.values()), axis=0)
+    said = fitted.predict(X)
+    assert said.shape == (N,)
+    known = [one is not None and one == one for one in said]
+    assert known == there.tolist()
+    assert fitted.score(X, said) == 1
+    use = [i for i in range(N) if there[i] and y[i] is not None]
+    measure = r2_score if fitted.task.is_number else accuracy_score
+    assert fitted.score(X, y) == pytest.approx(measure([y[i] for i in use], said[use].tolist()))
+    if fitted.task.is_number:
+        assert not hasattr(fitted, "classes_")
+    else:
+        assert fitted.classes_.tolist() == ["a", "b", "c"]
+        likeliest = fitted.classes_[fitted.predict_proba(X)[there].argmax(axis=1)]
+        assert said[there].tolist() == likeliest.tolist()
 
 
 def test_a_row_scored_alone_or_among_others_in_any_order_scores_the_same(predicting: Fitted) -> None:

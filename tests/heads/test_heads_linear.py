@@ -6,15 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import r2_score
 
+from chiasm.errors import NotFitted
 from chiasm.heads.folds import folds, held_out, several
 from chiasm.heads.forest import Forest
 from chiasm.heads.head import HEADS, Head
 from chiasm.heads.kernel import Kernel
 from chiasm.heads.linear import Linear, principal
 from chiasm.heads.logistic import logistic
+from chiasm.heads.ordinal import Ordinal
 from chiasm.heads.task import Task
 
 RNG = np.random.default_rng(1)
@@ -126,3 +130,33 @@ def test_trees_of_many_rows_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
     bounded = Forest(trees=4).fit(many, target, NUMBER)
     assert len(bounded.value_) < 4 * 200 < len(whole.value_)
     assert np.square(bounded.scores(many) - target).mean() < 0.2
+
+
+@pytest.mark.parametrize("head", [Linear(), Kernel(), Forest(trees=20)])
+def test_a_head_alone_is_an_estimator_as_scikit_learn_has_them(head: Head) -> None:
+    names = np.array(["low", "mid", "top"])[k]
+    assert head.fit(Z, names).classes_.tolist() == ["low", "mid", "top"]
+    assert head.score(Z, names) == np.mean(head.predict(Z) == names) > 0.7
+    np.testing.assert_allclose(head.predict_proba(Z).sum(axis=1), 1)
+    assert head.fit(Z, y[:, 0]).score(Z, y[:, 0]) == pytest.approx(r2_score(y[:, 0], head.predict(Z)))
+    assert head.score(Z, y[:, 0]) > 0.7
+    both = np.hstack([y, -y])
+    assert head.fit(Z, both).predict(Z).shape == (80, 2)
+    assert head.score(Z, both) == pytest.approx(r2_score(both, head.predict(Z)))
+    with pytest.raises(NotFitted):
+        clone(head).predict(Z)
+
+
+def test_labels_and_many_whole_numbers_alone() -> None:
+    labels = [["a"] * int(z[0] > 0) + ["b"] * int(z[1] > 0) for z in Z]
+    head = Linear().fit(Z, labels)
+    assert head.predict(Z).tolist()[0] in ([], ["a"], ["b"], ["a", "b"])
+    assert head.score(Z, labels) > 0.8
+    dozen = np.tile(np.arange(12), 7)[:80]
+    assert Linear().fit(Z, dozen).classes_.tolist() == list(range(12))
+
+
+def test_an_ordinal_head_takes_values_for_an_order() -> None:
+    head = Ordinal().fit(Z, k)
+    assert head.task.kind == "order"
+    assert head.score(Z, k) > 0.7

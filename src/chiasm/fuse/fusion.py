@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.checks import Estimator
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import DataError, ShapeError
+from chiasm.heads.estimator import TaskEstimator, listed
 from chiasm.heads.task import Task
-from chiasm.measures import median_class
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, Features]
 
 
-class Fusion(Estimator, ABC):
+class Fusion(TaskEstimator):
     """F and T together: rows with gaps to scores (n, q). Used alone it is an estimator of arrays:
     `Late().fit({"text": T, "image": I}, y).predict({"text": T2})`, absent rows NaN.
 
@@ -32,14 +31,13 @@ class Fusion(Estimator, ABC):
     widths_ : {column: d} of what was learned from. Columns learned but not given are absent, others ignored.
     """
 
-    task_: dict[str, Any]
     base_: Floats
     widths_: dict[str, int]
 
     def fit(
         self,
         X: Mapping[str, Any],
-        y: Sequence[Any],
+        y: Sequence[Any] | NDArray[Any],
         *,
         task: Task | None = None,
         groups: Sequence[Any] | None = None,
@@ -51,6 +49,7 @@ class Fusion(Estimator, ABC):
         weights : (n,) the rows' weights.
         """
         self.forget()
+        y = listed(y)
         columns = means_of(X)
         if not columns:
             raise DataError("no column holds anything usable", where=type(self).__name__)
@@ -69,12 +68,6 @@ class Fusion(Estimator, ABC):
         self._learn(columns, coded, codes, own)
         return self
 
-    @property
-    def task(self) -> Task:
-        """The task it was fitted on."""
-        self.require_fitted("task_")
-        return Task.from_json(self.task_)
-
     def scores(self, X: Mapping[str, Any]) -> Floats:
         """(n, q) float64 of {column: Features or (n, d) array}; a row with nothing is NaN."""
         self.require_fitted("task_")
@@ -91,21 +84,6 @@ class Fusion(Estimator, ABC):
             use = np.flatnonzero(present(known).any(axis=0))
             out[use] = self._score({c: f.take(use) for c, f in known.items()}) if len(use) else out[use]
         return out
-
-    def transform(self, X: Mapping[str, Any]) -> NDArray[np.float32]:
-        """`scores` as float32 (n, q)."""
-        return np.asarray(self.scores(X), np.float32)
-
-    def predict(self, X: Mapping[str, Any]) -> list[Any]:
-        """A label a row: the likeliest class, the labels likelier than not, the middle of an order, a number,
-        or a list of numbers; None for a row with nothing."""
-        return labels_of(self.task, self.scores(X))
-
-    def predict_proba(self, X: Mapping[str, Any]) -> Floats:
-        """(n, q) probabilities of the classes in `task.classes`; NaN for a row with nothing."""
-        if self.task.is_number:
-            raise DataError("numbers have no probabilities", where=type(self).__name__)
-        return self.task.probabilities(self.scores(X))
 
     @abstractmethod
     def _learn(
@@ -138,22 +116,6 @@ def means_of(X: Mapping[str, Any]) -> dict[str, Features]:
 def present(columns: Columns) -> NDArray[np.bool_]:
     """(m, n) True where a row has the column."""
     return np.array([f.present for f in columns.values()])
-
-
-def labels_of(task: Task, scores: Floats) -> list[Any]:
-    """What scores (n, q) say in the target's own words; None for NaN rows."""
-    found: NDArray[np.bool_] = np.asarray(np.isfinite(scores).all(axis=1))
-    filled = np.where(found[:, None], scores, 0.0)
-    if task.is_number:
-        values = task.numbers(filled).tolist()
-        said: list[Any] = [v[0] for v in values] if task.kind == "number" else values
-    elif task.kind == "labels":
-        said = [[c for c, s in zip(task.classes, row, strict=True) if s > 0] for row in filled]
-    elif task.kind == "order":
-        said = [task.classes[i] for i in median_class(task.probabilities(filled))]
-    else:
-        said = [task.classes[i] for i in filled.argmax(axis=1)]
-    return [one if here else None for one, here in zip(said, found, strict=True)]
 
 
 def _codes(groups: Sequence[Any]) -> NDArray[np.int64]:

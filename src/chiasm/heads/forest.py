@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from chiasm.checks import check_matrix, check_range
 from chiasm.heads.head import Floats, Head
-from chiasm.heads.linear import check_classes
 from chiasm.heads.logistic import indicators
 from chiasm.heads.task import Task
 
@@ -45,15 +44,14 @@ class Forest(Head):
         self,
         Z: NDArray[np.float32],
         y: NDArray[Any],
-        task: Task,
+        task: Task | None = None,
         weights: Floats | None = None,
         groups: NDArray[np.int64] | None = None,
     ) -> Self:
-        """Learn from features (n, d) and coded targets."""
-        self.forget()
+        """Learn from features (n, d) and a target (n,); see `Head.fit`."""
+        y, task = self._begin(y, task)
         check_range(self.trees, "trees", 1)
         check_range(self.best, "best", 0, 1)
-        check_classes(task)
         T = indicators(task, y)
         trees = self._grown(check_matrix(Z, "features"), T[:, 0] if T.shape[1] == 1 else T, weights)
         starts = np.cumsum([0, *(tree.node_count for tree in trees)])
@@ -67,7 +65,6 @@ class Forest(Head):
         self.left_ = np.where(leaf, own, np.concatenate([tree.children_left for tree in trees]) + shift)
         self.right_ = np.where(leaf, own, np.concatenate([tree.children_right for tree in trees]) + shift)
         self.value_ = np.concatenate([tree.value[:, :, 0] for tree in trees])
-        self.task_ = task.to_json()
         self.prior_ = np.average(T, axis=0, weights=weights)
         self.width_ = int(Z.shape[1])
         return self
@@ -98,12 +95,11 @@ class Forest(Head):
         values = np.asarray(check_matrix(Z, "features", self.width_), np.float32)
         parts = [self._mean(values[i : i + BLOCK]) for i in range(0, len(values), BLOCK)]
         mean = np.concatenate(parts) if parts else np.zeros((0, self.value_.shape[1]))
-        kind = Task.from_json(self.task_).kind
-        if kind in ("number", "numbers"):
+        if self.task.is_number:
             return mean
         share = (mean * MASS + self.prior_) / (MASS + 1)
         share = np.clip(share, 1e-6, 1 - 1e-6)
-        return np.asarray(np.log(share) - np.log1p(-share) if kind == "labels" else np.log(share))
+        return np.asarray(np.log(share) - np.log1p(-share) if self.task.kind == "labels" else np.log(share))
 
     def _mean(self, values: NDArray[np.float32]) -> Floats:
         """(n, q) the mean of the leaves that rows (n, d) fall into."""

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.checks import Estimator, check_range
+from chiasm.checks import check_range
+from chiasm.errors import DataError
+from chiasm.heads.estimator import TaskEstimator, listed
 from chiasm.heads.folds import folds, held_out
 from chiasm.heads.task import KINDS, Task
 from chiasm.named import Named
 
 Floats = NDArray[np.float64]
+MOST_CLASSES = 1_000
+"""Classes that heads and fusions are fitted for."""
 
 
-class Head(Estimator, ABC):
+class Head(TaskEstimator):
     """T of one modality: features (n, d), every row present, to scores (n, q) as `Task` reads them.
 
     kinds : the kinds of target it can learn.
@@ -29,14 +33,26 @@ class Head(Estimator, ABC):
         self,
         Z: NDArray[np.float32],
         y: NDArray[Any],
-        task: Task,
+        task: Task | None = None,
         weights: Floats | None = None,
         groups: NDArray[np.int64] | None = None,
     ) -> Self:
-        """Learn from features (n, d), coded targets (`Task.code`) and weights of rows (n,).
+        """Learn from features (n, d) and a target (n,).
 
+        task : of a target that is coded (`Task.code`); None infers it from values as they stand in the data.
+        weights : (n,) of the rows.
         groups : (n,) rows of one group are never on both sides of an inner split.
         """
+
+    def _begin(self, y: NDArray[Any], task: Task | None) -> tuple[NDArray[Any], Task]:
+        """Forget what was learned; the coded target and its task, which is kept."""
+        self.forget()
+        if task is None:
+            task = Task.of(values := listed(y), self.kinds[0] if len(self.kinds) == 1 else None)
+            y = task.code(values)
+        check_classes(task)
+        self.task_ = task.to_json()
+        return y, task
 
     def cross_fit(
         self,
@@ -58,16 +74,16 @@ class Head(Estimator, ABC):
         return out
 
     @abstractmethod
-    def scores(self, Z: NDArray[np.float32]) -> Floats:
-        """(n, q) float64: logits of classes or labels, numbers in standard units."""
-
-    @abstractmethod
     def pull(self, Z: NDArray[np.float32], gradient: Floats) -> Floats:
         """(n, d): a gradient by scores (n, q) carried back to the features; zero where scores are steps."""
 
 
 class OneSolve(Head):
-    """A head whose `cross_fit` finds fit and held-out scores together: `fit` is that with own folds."""
+    """A head whose `cross_fit` finds the fit and the held-out scores together, so that `fit` calls it.
+
+    folds : inner folds, of groups where there are any.
+    seed : of the inner folds.
+    """
 
     folds: int
     seed: int
@@ -76,14 +92,24 @@ class OneSolve(Head):
         self,
         Z: NDArray[np.float32],
         y: NDArray[Any],
-        task: Task,
+        task: Task | None = None,
         weights: Floats | None = None,
         groups: NDArray[np.int64] | None = None,
     ) -> Self:
-        """Learn from features (n, d) and coded targets."""
+        """Learn from features (n, d) and a target (n,); see `Head.fit`."""
+        y, task = self._begin(y, task)
         check_range(self.folds, "folds", 2)
         self.cross_fit(Z, y, task, folds(y, groups, self.folds, self.seed), weights, groups)
         return self
+
+
+def check_classes(task: Task) -> None:
+    """Raise DataError where there are more classes than heads are fitted for."""
+    if len(task.classes) > MOST_CLASSES:
+        raise DataError(
+            f"{len(task.classes):,} classes, more than {MOST_CLASSES:,}",
+            hint="Is the target a name? Join rare classes, or fit without a target and search instead.",
+        )
 
 
 HEADS: Named[Head] = Named(

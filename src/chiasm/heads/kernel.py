@@ -12,7 +12,7 @@ from chiasm.errors import DataError
 from chiasm.heads.folds import several
 from chiasm.heads.head import Floats, OneSolve
 from chiasm.heads.intraclass import group_weights
-from chiasm.heads.linear import check_classes, unit_weights
+from chiasm.heads.linear import unit_weights
 from chiasm.heads.spectral import Basis, regress
 from chiasm.heads.task import Task
 from chiasm.numerics import fix_signs, leading_eigen
@@ -61,8 +61,7 @@ class Kernel(OneSolve):
         groups: NDArray[np.int64] | None = None,
     ) -> Floats:
         """As any head's, by one decomposition: held-out rows have a say in mean, scale and penalty alone."""
-        self.forget()
-        check_classes(task)
+        y, task = self._begin(y, task)
         self.points_ = np.array(check_matrix(Z, "features"), np.float32)
         if len(self.points_) > MOST_KERNEL_ROWS:
             raise DataError(f"{len(self.points_):,} rows, more than {MOST_KERNEL_ROWS:,}", where="Kernel")

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.checks import check_matrix
-from chiasm.errors import DataError
 from chiasm.heads.folds import several
 from chiasm.heads.head import Floats, OneSolve
 from chiasm.heads.intraclass import group_weights
@@ -17,7 +16,6 @@ from chiasm.heads.task import Task
 from chiasm.numerics import fix_signs, leading_eigen
 
 MOST_DIRECTIONS = 1_024
-MOST_FITTED_CLASSES = 1_000
 
 
 class Linear(OneSolve):
@@ -25,7 +23,6 @@ class Linear(OneSolve):
     as they are or at unit variance. Rows of a group count the less the more they repeat each other.
 
     ridge : the penalty as a share of the largest eigenvalue of the features' scatter; None chooses it.
-    folds : inner folds.
 
     DataError where there are more than 1,000 classes. Of features both wide and long the 1,024 leading
     directions are used.
@@ -51,8 +48,7 @@ class Linear(OneSolve):
         groups: NDArray[np.int64] | None = None,
     ) -> Floats:
         """As any head's, by one decomposition: held-out rows have a say in mean, scale and penalty alone."""
-        self.forget()
-        check_classes(task)
+        y, task = self._begin(y, task)
         values = np.asarray(check_matrix(Z, "features"), np.float64)
         own = unit_weights(group_weights(values, groups, weights), len(values))
         self.mean_ = np.average(values, axis=0, weights=own)
@@ -94,15 +90,6 @@ def principal(centred: Floats, weights: Floats) -> tuple[Basis, Floats]:
 def unit_weights(weights: Floats | None, n: int) -> Floats:
     """(n,) weights of mean 1; ones where none are given."""
     return np.ones(n) if weights is None else np.asarray(weights * (n / weights.sum()))
-
-
-def check_classes(task: Task) -> None:
-    """Raise DataError where there are more classes than anything is fitted for."""
-    if len(task.classes) > MOST_FITTED_CLASSES:
-        raise DataError(
-            f"{len(task.classes):,} classes, more than {MOST_FITTED_CLASSES:,}",
-            hint="Is the target a name? Join rare classes, or fit without a target and search instead.",
-        )
 
 
 def scales(centred: Floats, weights: Floats) -> tuple[Floats, Floats]:

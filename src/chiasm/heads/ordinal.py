@@ -13,7 +13,7 @@ from chiasm.checks import check_matrix, check_range
 from chiasm.errors import DataError
 from chiasm.heads.folds import folds, held_out
 from chiasm.heads.head import Floats, Head
-from chiasm.heads.linear import check_classes, principal, scales, unit_weights
+from chiasm.heads.linear import principal, scales, unit_weights
 from chiasm.heads.task import Task
 
 RIDGES = (1.0, 0.1, 1e-2, 1e-3, 1e-4)
@@ -44,16 +44,15 @@ class Ordinal(Head):
         self,
         Z: NDArray[np.float32],
         y: NDArray[Any],
-        task: Task,
+        task: Task | None = None,
         weights: Floats | None = None,
         groups: NDArray[np.int64] | None = None,
     ) -> Self:
-        """Learn from features (n, d) and coded targets; DataError where the target is no order."""
-        self.forget()
+        """Learn from features (n, d) and a target (n,), see `Head.fit`; DataError where it is no order."""
+        y, task = self._begin(y, task)
         if task.kind not in self.kinds:
             raise DataError(f"expected an order, got {task.kind}", where="Ordinal")
         check_range(self.folds, "folds", 2)
-        check_classes(task)
         values = np.asarray(check_matrix(Z, "features"), np.float64)
         own = unit_weights(weights, len(values))
         self.mean_ = np.average(values, axis=0, weights=own)

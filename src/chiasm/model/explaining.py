@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.encode.features import Features
-from chiasm.fuse.fusion import labels_of
+from chiasm.heads.estimator import labels_of
 from chiasm.judge.collect import Worth, worth_collecting
 from chiasm.judge.estimate import Estimate
 from chiasm.judge.explain import Explanation, shares

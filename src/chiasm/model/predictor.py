@@ -13,9 +13,10 @@ from chiasm.encode.cache import Cache
 from chiasm.encode.described import Described
 from chiasm.encode.features import Features
 from chiasm.errors import DataError
-from chiasm.fuse.fusion import Fusion, labels_of
+from chiasm.fuse.fusion import Fusion
 from chiasm.heads.calibrate import Calibration
 from chiasm.heads.conformal import Conformal
+from chiasm.heads.estimator import labels_of
 from chiasm.heads.patterns import pattern_names
 from chiasm.heads.task import Task
 from chiasm.model.inputs import Inputs, Progress

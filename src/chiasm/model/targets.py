@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chiasm.encode.described import Described
 from chiasm.errors import DataError, UsageError
 from chiasm.fuse.fusion import Fusion
-from chiasm.heads.linear import check_classes
+from chiasm.heads.head import check_classes
 from chiasm.heads.task import Task
 from chiasm.model.lesson import Lesson
 from chiasm.rows.rows import Rows
