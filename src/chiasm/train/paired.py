@@ -28,7 +28,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.progress import TextColumn
 from torch.optim.lr_scheduler import LambdaLR
 
-from chiasm.errors import need
+from chiasm.errors import require_extra
 from chiasm.train.kept import PASS, HeldOut, checkpoint, name_of
 from chiasm.train.loop import Recipe, State, generator, one_thread, state_of
 from chiasm.train.pairs import Pair, PairedRows
@@ -214,7 +214,7 @@ def torchrun() -> bool:
 
 
 def _logger(folder: Path) -> TensorBoardLogger:
-    need("tensorboard", "track")
+    require_extra("tensorboard", "track")
     return TensorBoardLogger(folder, name=None)
 
 
