@@ -116,7 +116,7 @@ def report_lines(name: str, report: Report) -> Iterable[tuple[Any, ...]]:
             name, f"{d.query} → {d.answer}", d.queries,
             f"{100 * first.value:.1f} [{100 * first.low:.1f}–{100 * first.high:.1f}]",
             *(f"{100 * v:.1f}" for v in (d.recall[10].value, d.mean_ap.value, d.chance[1])),
-            "" if d.baseline is None else f"{100 * d.baseline[1]:.1f}",
+            f"{100 * d.baseline[1]:.1f}" if d.baseline else "",
         )  # fmt: skip
 
 

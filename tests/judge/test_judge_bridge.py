@@ -18,8 +18,8 @@ from chiasm.encode.features import Features
 from chiasm.errors import ShapeError
 from chiasm.index import Gallery
 from chiasm.judge.bridge import Bridge, bridge, render
-from chiasm.judge.same import Same, agreed, parting
 from chiasm.judge.scoreboard import Estimate, Report
+from chiasm.judge.text_match import TextMatch, mixture_threshold, neighbour_agreement
 from chiasm.numerics import unit_rows
 
 CLASSES, WIDTH = 8, 24
@@ -47,9 +47,9 @@ class Case:
         right = self.classes[self.sound.row][:, None] == self.classes[self.image.row]
         return metrics.nan_mean(metrics.precision_at(self.sound.values @ self.image.values.T, right, 10))
 
-    def estimate(self, share: float = 1.0) -> Bridge:
+    def estimate(self, share: float = 1.0, groups: np.ndarray | None = None) -> Bridge:
         gallery = Gallery.build(self.image.values, self.image.row, self.image.item, column="image")
-        return bridge("sound", self.sound, self.image, gallery, "text", self.text, share)
+        return bridge("sound", self.sound, self.image, gallery, "text", self.text, share, 0, groups)
 
 
 def features(values: np.ndarray, rows: np.ndarray, n: int) -> Features:
@@ -101,6 +101,18 @@ def test_few_rows_are_said_to_be_few() -> None:
     assert found.precision.low <= made.truth <= found.precision.high
 
 
+def test_rows_of_few_groups_are_drawn_by_group() -> None:
+    made = case(0.7)
+    alone = made.estimate()
+    each = made.estimate(groups=3 * np.arange(600))
+    assert replace(each, groups=0) == alone, "a row is a group of one"
+    few = made.estimate(groups=np.arange(600) % 4)
+    assert (few.groups, alone.groups) == (4, 0)
+    assert few.verdict == "Rough, of few groups: 4"
+    assert few.precision.value == alone.precision.value
+    assert math.isnan(made.estimate(groups=np.zeros(600, np.int64)).precision.low)
+
+
 def test_a_bridge_that_tells_nothing_is_said_to() -> None:
     random = case(0.5, wrong=1.0).estimate()
     assert random.precision.low <= random.chance
@@ -121,7 +133,7 @@ def test_wrong_texts_make_it_too_low_which_is_said_and_allowed_for(wrong: float,
     """What two cells nearest to each other agree in is what is told of those of one kind."""
     made = case(0.5, wrong=wrong, n=1500, seed=seed)
     found = made.estimate()
-    same = Same.of(made.sound, made.image, made.text)[:]
+    same = TextMatch.of(made.sound, made.image, made.text)[:]
     told = same[made.classes[made.sound.row][:, None] == made.classes[made.image.row]].mean()
     assert found.agreement == pytest.approx(told, abs=0.05)
     assert found.precision.value == pytest.approx(made.truth * told, abs=0.05)
@@ -153,10 +165,10 @@ def test_agreement_is_of_mutual_neighbours_of_two_rows() -> None:
     angles = np.radians([0.0, 1.0, 40.0, 41.0, 90.0, 90.0])  # 0–1, 2–3 are mutual; 4 and 5 are of one row
     items = features(np.c_[np.cos(angles), np.sin(angles)], np.array([0, 1, 2, 3, 4, 4]), 5)
     texts = np.eye(3, dtype=np.float32)[[0, 0, 1, 2, 2, 2]]
-    assert agreed(items, texts, 0.5) == 0.5
+    assert neighbour_agreement(items, texts, 0.5) == 0.5
     texts[3] = np.nan  # without its text, 3 is no neighbour: 2 is nearest to 1, which is nearer to 0
-    assert agreed(items, texts, 0.5) == 1.0
-    assert math.isnan(agreed(items, np.full_like(texts, np.nan), 0.5))
+    assert neighbour_agreement(items, texts, 0.5) == 1.0
+    assert math.isnan(neighbour_agreement(items, np.full_like(texts, np.nan), 0.5))
 
 
 def test_an_interval_is_wider_where_answers_err_together() -> None:
@@ -213,7 +225,7 @@ def test_rows_without_the_bridge_are_left_out() -> None:
 
 def test_same_is_the_slow_loop() -> None:
     made = case(1.0, n=60)
-    same = Same.of(made.sound, made.image, made.text)
+    same = TextMatch.of(made.sound, made.image, made.text)
 
     def evened(row: int, rows: np.ndarray) -> np.ndarray:
         texts = made.text.values[rows].astype(float)
@@ -228,7 +240,7 @@ def test_same_is_the_slow_loop() -> None:
     np.testing.assert_array_equal(same[3:7], expected[3:7])
     other = features(made.text.values, np.arange(60), 61)
     with pytest.raises(ShapeError, match="same rows"):
-        Same.of(made.sound, made.image, other)
+        TextMatch.of(made.sound, made.image, other)
 
 
 @settings(max_examples=40, deadline=None)
@@ -237,7 +249,7 @@ def test_two_normal_distributions_are_parted_between_them(share: float, apart: f
     rng = np.random.default_rng(seed)
     upper = int(share * 20_000)
     values = np.r_[rng.standard_normal(20_000 - upper), apart + 0.5 * rng.standard_normal(upper)]
-    cut = parting(values)
+    cut = mixture_threshold(values)
     mistaken = (values[:-upper] >= cut).sum() + (values[-upper:] < cut).sum()
     assert mistaken < 0.02 * upper + 60
 
@@ -246,12 +258,12 @@ def test_at_most_half_are_the_upper() -> None:
     """A lone low tail is no sign that all others say the same."""
     rng = np.random.default_rng(0)
     values = np.r_[rng.standard_normal(100) - 20, rng.standard_normal(10_000)]
-    assert (values >= parting(values)).mean() <= 0.5
+    assert (values >= mixture_threshold(values)).mean() <= 0.5
 
 
 def test_nothing_is_parted_where_all_is_one() -> None:
-    assert parting(np.ones(100)) == math.inf
-    assert parting(np.array([0.0, 1.0])) == math.inf
+    assert mixture_threshold(np.ones(100)) == math.inf
+    assert mixture_threshold(np.array([0.0, 1.0])) == math.inf
 
 
 def test_a_report_with_bridges_is_sent_and_read_back() -> None:

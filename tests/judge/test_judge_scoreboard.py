@@ -111,7 +111,33 @@ def test_a_direction_is_what_plain_loops_give():
     assert one.recall[5].low <= one.recall[5].value <= one.recall[5].high
     expected = metrics.bootstrap_interval((ranks <= 5).astype(float), groups=captions.row)
     assert (one.recall[5].low, one.recall[5].high) == expected
-    assert (one.queries, one.left_out, one.gallery, one.baseline) == (120, 0, 40, None)
+    assert (one.queries, one.left_out, one.gallery, one.baseline) == (120, 0, 40, {})
+
+
+def test_intervals_draw_whole_groups_and_few_are_said_to_be_few():
+    """Two clinics, one of them found and the other not: a third one may be like either."""
+    n = 80
+    photos = Features.of(unit(np.random.default_rng(0).standard_normal((n, 30))))
+    clinic = np.arange(n) % 2
+    lost = unit(np.random.default_rng(1).standard_normal((n, 30)))
+    captions = Features.of(np.where(clinic[:, None] == 0, photos.values, lost))
+    right = relevance(captions, photos)
+    alone, none = (
+        direction("caption", captions, gallery(photos), None, right, groups=g) for g in (clinic, None)
+    )
+    scores = captions.values @ photos.values.T
+    hit = (scores > np.diag(scores)[:, None]).sum(axis=1) < 1
+    assert hit[clinic == 0].all()
+    assert (alone.recall[1].low, alone.recall[1].high) == (hit[clinic == 1].mean(), 1.0)
+    assert none.recall[1].high < 0.7
+    assert (alone.groups, none.groups) == (2, 0)
+    notes = Report.of([alone, none], n, "").notes
+    assert "Few groups, rough intervals: caption → photo 2 groups." in notes
+    one = direction("caption", captions, gallery(photos), None, right, groups=clinic * 0)
+    assert math.isnan(one.recall[1].low)
+    said = Report.of([one], n, "").notes
+    assert "Not better than chance: caption → photo (R@10)." in said, "one clinic is no evidence"
+    assert "Few groups, rough intervals: caption → photo 1 group." in said
 
 
 def test_queries_without_an_answer_are_left_out_and_counted():
@@ -182,7 +208,7 @@ def test_a_report_goes_through_json_unchanged():
     sent = report(one, one, np.random.default_rng(2).random((60, 60)))
     assert Report.from_json(json.loads(json.dumps(sent.to_json(), allow_nan=False))) == sent
     for broken in ({}, {"directions": [{}], "rows": 1, "relevance": "", "notes": []}, {"directions": 3}):
-        with pytest.raises(DataError, match="scoreboard"):
+        with pytest.raises(DataError, match="report: not the document it should be"):
             Report.from_json(broken)
 
 

@@ -4,11 +4,11 @@ No held-out row has image and sound, so no answer is known to be right. Two thin
 with neither pairs nor labels; benchmarks/results/bridge.md has precision beside the truth.
 
 Precision: a held-out image has its text, a held-out sound has its own; the cycle text → sound → image → text
-ends right where the two texts say the same, as `Same` tells. It is too low where texts that do are not told
-to: one is wrong, leaves out what others say, or is not understood. How often is seen within each side, for
-the texts of two items nearest to each other should say the same. Precision over that agreement (correction
-for attenuation, Spearman 1904) is what it would be with all of them told, or more: it bounds the interval
-from above, and the value stays what was counted.
+ends right where the two texts say the same, as `TextMatch` tells. It is too low where texts that do are not
+told to: one is wrong, leaves out what others say, or is not understood. How often is seen within each side,
+for the texts of two items nearest to each other should say the same. Precision over that agreement
+(correction for attenuation, Spearman 1904) is what it would be with all of them told, or more: it bounds the
+interval from above, and the value stays what was counted.
 
 Recall of the very row: a query is made for every held-out image, of what its text foretells of a sound and of
 the error of another row's sound.
@@ -21,7 +21,7 @@ its own, as captions do: then a share of chance that is large tells that it is a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +31,9 @@ from numpy.typing import NDArray
 from chiasm import metrics
 from chiasm.encode.features import Features
 from chiasm.index import Gallery
-from chiasm.judge.estimate import FEW, Estimate, from_null, percent
+from chiasm.judge.estimate import FEW, Estimate, percent
 from chiasm.judge.relevance import relevance
-from chiasm.judge.same import Same, agreed
+from chiasm.judge.text_match import TextMatch, neighbour_agreement
 from chiasm.numerics import unit_rows
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Bridge:
         it would be if agreement were full;  chance : that of a random order.
     agreement : how often two items of one column that are nearest to each other have texts that say the same.
     recall : R@10 of the very answer in this gallery, by made-up queries; NaN where ten are all of it.
+    groups : that the queries scored come from and intervals draw; 0 where they draw rows.
     """
 
     query: str
@@ -70,13 +71,7 @@ class Bridge:
     chance: float
     agreement: float
     recall: Estimate
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Bridge:
-        """The bridge of a report's JSON document, in which null is NaN."""
-        measured = {name: Estimate.from_json(document[name]) for name in ("precision", "recall")}
-        shares = {name: from_null(document[name]) for name in ("chance", "agreement")}
-        return cls(**{**document, **measured, **shares})
+    groups: int = 0
 
     @property
     def recall_chance(self) -> float:
@@ -91,6 +86,8 @@ class Bridge:
             return f"No estimate, hardly two cells of {self.via} say the same"
         if not self.agreement > 0.5:
             return f"No estimate to go by, {self.via} says the same of {some}"
+        if 0 < self.groups < FEW:
+            return f"Rough, of few groups: {self.groups}"
         if not found.low > self.chance:
             return "Not better than chance, as far as can be told"
         if found.value / self.agreement - found.value > DOUBT:
@@ -109,19 +106,23 @@ def bridge(
     via: Features,
     share: float = 1.0,
     seed: int = 0,
+    groups: NDArray[np.int64] | None = None,
 ) -> Bridge:
     """Estimate how well items of one column find those of another, all of them vectors in the space.
 
     gallery : of the answer's items, in their order.
     via : of the same rows, the column seen with both.
     share : how large this gallery is beside the model's own: so many fewer answers are looked at.
+    groups : (n,) the group of each row; intervals draw whole groups, or rows where there are none.
     """
-    same, known = Same.of(query, answer, via, seed), np.flatnonzero(via.present[answer.row])
-    right = Same(same.query, same.answer[known], same.threshold)
+    drawn = np.arange(query.n) if groups is None else groups
+    match, known = TextMatch.of(query, answer, via, seed), np.flatnonzero(via.present[answer.row])
+    right = TextMatch(match.query, match.answer[known], match.threshold)
     first = int(np.clip(round(FIRST * share), 1, max(len(known), 1)))
     cycles = _cycles(query, gallery, query_column, right, known, first)
     within = [
-        agreed(side, texts, same.threshold) for side, texts in ((query, same.query), (answer, same.answer))
+        neighbour_agreement(side, texts, match.threshold)
+        for side, texts in ((query, match.query), (answer, match.answer))
     ]
     agreement = math.sqrt(within[0] * within[1])
     scored = ~np.isnan(cycles.precision)
@@ -138,10 +139,11 @@ def bridge(
         int((~scored).sum()),
         len(known),
         first,
-        cycles.estimate(query.row, answer.row[known], agreement, seed),
+        cycles.estimate(drawn[query.row], drawn[answer.row[known]], agreement, seed),
         metrics.nan_mean(cycles.chance),
         agreement,
-        Estimate.of(hits, made.row, seed),
+        Estimate.of(hits, drawn[made.row], seed),
+        0 if groups is None else len(np.unique(drawn[query.row[scored]])),
     )
 
 
@@ -172,10 +174,11 @@ class _Cycles:
     hit: NDArray[np.bool_]
 
     def estimate(self, queries: NDArray[Any], answers: NDArray[Any], agreement: float, seed: int) -> Estimate:
-        """Mean precision; rows of queries (q,) and answers (g,) are drawn, agreement lifts the upper end."""
+        """Mean precision; rows or groups of queries (q,), answers (g,) are drawn, agreement lifts the end."""
         one, wider = Estimate.of(self.precision, queries, seed), self._wider(queries, answers)
         # all right, or none: drawing again shows no spread, so the rule of three (Hanley & Lippman-Hand 1983)
-        least = 3 / max(int(np.isfinite(self.precision).sum()), 1) if one.low == one.high else 0.0
+        drawn = len(np.unique(queries[np.isfinite(self.precision)]))
+        least = 3 / drawn if one.low == one.high else 0.0
         low = max(one.value - max(wider * (one.value - one.low), least), 0.0)
         high = one.value + max(wider * (one.high - one.value), least)
         return Estimate(one.value, low, min(high / agreement, 1.0) if agreement > 0 else 1.0)
@@ -183,24 +186,25 @@ class _Cycles:
     def _wider(self, queries: NDArray[Any], answers: NDArray[Any]) -> float:
         """By how much an interval of drawn queries is too narrow, for the answers are a sample as well.
 
-        Errors of one query belong together, and errors of one answer (two-way clustered variance, Cameron,
-        Gelbach & Miller 2011).
+        Errors of one query, or group of them, belong together, and errors of one answer (two-way clustered
+        variance, Cameron, Gelbach & Miller 2011).
         """
         scored = ~np.isnan(self.precision)
         if not scored.any():
             return 1.0
         error = self.hit[scored] - self.hit[scored].mean()
         asked = np.repeat(queries[scored], error.shape[1])
-        by_query, by_answer = (
-            np.square(np.bincount(rows, error.ravel())).sum()
-            for rows in (asked, answers[self.found[scored]].ravel())
+        given = answers[self.found[scored]].ravel()
+        _, pairs = np.unique(np.stack([asked, given]), axis=1, return_inverse=True)
+        by_query, by_answer, by_pair = (
+            np.square(np.bincount(one, error.ravel())).sum() for one in (asked, given, pairs.ravel())
         )
-        both = by_query + by_answer - np.square(error).sum()
+        both = by_query + by_answer - by_pair
         return math.sqrt(max(both / by_query, 1.0)) if by_query > 0 else 1.0
 
 
 def _cycles(
-    query: Features, gallery: Gallery, column: str, right: Same, known: NDArray[np.int64], first: int
+    query: Features, gallery: Gallery, column: str, right: TextMatch, known: NDArray[np.int64], first: int
 ) -> _Cycles:
     """The first answers, of those `known`, of every query."""
     precision = np.full(len(query.row), np.nan)

@@ -116,7 +116,7 @@ def _panel(axes: Any, directions: Sequence[Direction], k: int) -> None:
     chance = [100 * one.chance[k] for one in directions]
     axes.hlines(places, 0, 100, color="#eceff2", lw=7, zorder=0)
     axes.scatter(chance, places, marker="|", s=150, c=FAINT, lw=2, label="chance")
-    known = [(100 * one.baseline[k], i) for i, one in enumerate(directions) if one.baseline is not None]
+    known = [(100 * one.baseline[k], i) for i, one in enumerate(directions) if one.baseline]
     if known:
         x, y = zip(*known, strict=True)
         axes.scatter(x, y, marker="D", s=30, fc="white", ec=COLOURS[1], label="simple baseline")

@@ -33,19 +33,9 @@ class Estimate:
         """The mean of values (q,) that are not NaN; those of one group are drawn together."""
         return cls(metrics.nan_mean(values), *metrics.bootstrap_interval(values, groups=groups, seed=seed))
 
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Estimate:
-        """Of a JSON document, in which null is NaN."""
-        return cls(**{name: from_null(value) for name, value in document.items()})
-
 
 NOTHING = Estimate(math.nan, math.nan, math.nan)
 """What could not be measured."""
-
-
-def from_null(value: Any) -> float:
-    """A number of a JSON document, in which null is NaN."""
-    return math.nan if value is None else float(value)
 
 
 def percent(share: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from chiasm import metrics
 from chiasm.encode.features import Features
-from chiasm.errors import DataError, ShapeError
+from chiasm.errors import ShapeError
 from chiasm.index import Gallery
 from chiasm.judge.bridge import Bridge
-from chiasm.judge.estimate import FEW, Estimate, from_null, percent
-from chiasm.judge.outcome import Outcome
+from chiasm.judge.estimate import FEW, Estimate, percent
+from chiasm.judge.outcome import Outcome, jsonable, read_document
 from chiasm.judge.relevance import Relevance, relevance
 from chiasm.judge.stress import Stress
 
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Direction", "Estimate", "Relevance", "Report", "direction", "relevance", "render"]
 KS = (1, 5, 10)
-VERDICTS = EMPTY, CHANCE, WORSE, LEVEL, ROUGH, LEFT_OUT = (
+VERDICTS = EMPTY, CHANCE, WORSE, LEVEL, ROUGH, GROUPED, LEFT_OUT = (
     "Nothing to score, no query has a right answer",
     "Not better than chance",
     "Worse than the simple baseline, a ridge regression (--align ridge is its like)",
     "Not better than the simple baseline",
     "Few queries, rough intervals",
+    "Few groups, rough intervals",
     "No right answer, left out",
 )
 Tiles = Iterable[NDArray[Any]]
@@ -42,7 +43,8 @@ class Direction:
 
     queries : scored, each with something to be found;  left_out : queries without any right answer.
     recall, chance, baseline : R@k for each k; chance is exact, the baseline that of a simple method.
-    gain : R@k less the baseline's, query by query; None like `baseline` where there is none.
+    gain : R@k less the baseline's, query by query; empty like `baseline` where there is none.
+    groups : that the queries scored come from and intervals draw; 0 where they draw rows.
     """
 
     query: str
@@ -54,8 +56,9 @@ class Direction:
     median_rank: float
     mean_ap: Estimate
     chance: dict[int, float]
-    baseline: dict[int, float] | None = None
-    gain: dict[int, Estimate] | None = None
+    baseline: dict[int, float] = field(default_factory=dict)
+    gain: dict[int, Estimate] = field(default_factory=dict)
+    groups: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,22 +89,14 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON document that `from_json` reads; what could not be measured is null."""
-        document: dict[str, Any] = _jsonable(asdict(self))
+        document: dict[str, Any] = jsonable(asdict(self))
         return document
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Report:
         """The report of `to_json`; `DataError` where the document is not one."""
-        try:
-            directions = tuple(_direction_of(one) for one in document["directions"])
-            notes = tuple(str(note) for note in document["notes"])
-            outcomes = tuple(Outcome.from_json(one) for one in document.get("outcomes", ()))
-            stresses = tuple(Stress.from_json(one) for one in document.get("stresses", ()))
-            bridges = tuple(Bridge.from_json(one) for one in document.get("bridges", ()))
-            meaning = str(document["relevance"])
-            return cls(directions, int(document["rows"]), meaning, notes, outcomes, stresses, bridges)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DataError(f"not a scoreboard ({error})", where="report") from error
+        found: Report = read_document(cls, document, "report")
+        return found
 
 
 def direction(
@@ -112,39 +107,44 @@ def direction(
     relevant: metrics.Relevant,
     baseline_scores: NDArray[Any] | Tiles | None = None,
     seed: int = 0,
+    groups: NDArray[np.int64] | None = None,
 ) -> Direction:
     """Score all queries, vectors in the space (q, dim), against a gallery of g items, as a search would.
 
     relevant : (q, g), of `relevance`.
     baseline_scores : (q, g) of a simple method, whole or as consecutive blocks of queries.
-    The items of one row are resampled together: five captions of a photo are not five photos.
+    groups : (n,) the group of each row. Intervals draw whole groups: rows of one patient are not as many
+        patients; and without groups whole rows: five captions of a photo are not five photos.
     """
     if relevant.shape != (len(query.row), len(gallery)):
         expected = (len(query.row), len(gallery))
         raise ShapeError(f"expected {expected}, got {relevant.shape}", where="relevant")
     ranking = metrics.rank_tiles(gallery.tiles(query.values, mix), relevant)
     hits = {k: metrics.hits_at(ranking.first, k) for k in KS}
-    baseline, gain = None, None
+    drawn = query.row if groups is None else groups[query.row]
+    baseline, gain = {}, {}
     if baseline_scores is not None:
         tiles = (
             metrics.tiles_of(baseline_scores) if isinstance(baseline_scores, np.ndarray) else baseline_scores
         )
         ranks = metrics.rank_tiles(tiles, relevant).first
         baseline = {k: metrics.recall_at(ranks, k) for k in KS}
-        gain = {k: Estimate.of(hits[k] - metrics.hits_at(ranks, k), query.row, seed) for k in KS}
-    scored = int((ranking.positives > 0).sum())
+        gain = {k: Estimate.of(hits[k] - metrics.hits_at(ranks, k), drawn, seed) for k in KS}
+    known = ranking.positives > 0
+    scored = int(known.sum())
     return Direction(
         query=query_column,
         answer=gallery.column,
         queries=scored,
         left_out=len(query.row) - scored,
         gallery=len(gallery),
-        recall={k: Estimate.of(hits[k], query.row, seed) for k in KS},
+        recall={k: Estimate.of(hits[k], drawn, seed) for k in KS},
         median_rank=metrics.median_rank(ranking.first),
-        mean_ap=Estimate.of(ranking.precision, query.row, seed),
+        mean_ap=Estimate.of(ranking.precision, drawn, seed),
         chance={k: metrics.chance_recall(ranking.positives, len(gallery), k) for k in KS},
         baseline=baseline,
         gain=gain,
+        groups=0 if groups is None else len(np.unique(drawn[known])),
     )
 
 
@@ -170,7 +170,7 @@ def render(report: Report) -> Table:
         table.add_row(name, *(percent(e.value) for e in measured), rank)
         table.add_row("  interval", *(f"{percent(e.low)}–{percent(e.high)}" for e in measured))
         for label, values in (("  chance", one.chance), ("  baseline", one.baseline)):
-            if values is not None:
+            if values:
                 table.add_row(label, *(percent(values[k]) for k in KS))
         table.add_section()
     return table
@@ -193,11 +193,13 @@ def _judged(one: Direction) -> list[tuple[str, str]]:
     said = []
     if not one.recall[k].low > one.chance[k]:
         said.append((CHANCE, f"(R@{k})"))
-    if one.gain is not None and one.gain[k].high < 0:
+    if one.gain and one.gain[k].high < 0:
         said.append((WORSE, f"(R@{k})"))
-    elif one.gain is not None and not one.gain[k].low > 0:
+    elif one.gain and not one.gain[k].low > 0:
         said.append((LEVEL, f"(R@{k})"))
-    if one.queries < FEW:
+    if 0 < one.groups < FEW:
+        said.append((GROUPED, "1 group" if one.groups == 1 else f"{one.groups} groups"))
+    elif one.queries < FEW:
         said.append((ROUGH, _counted(one.queries)))
     if one.left_out:
         said.append((LEFT_OUT, _counted(one.left_out)))
@@ -211,34 +213,6 @@ def _counted(queries: int) -> str:
 def _telling(one: Direction) -> int:
     """The largest k at which chance still fails more often than not: beyond it any order looks good."""
     return max((k for k in KS if one.chance[k] < 0.5), default=KS[0])
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _jsonable(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_jsonable(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _direction_of(document: Mapping[str, Any]) -> Direction:
-    """A direction from its JSON: keys are numbers again, null is NaN."""
-    one = dict(document)
-    one["recall"] = _estimates_of(one["recall"])
-    one["mean_ap"] = Estimate.from_json(one["mean_ap"])
-    one["median_rank"] = from_null(one["median_rank"])
-    one["chance"] = _floats_of(one["chance"])
-    one["baseline"] = None if one["baseline"] is None else _floats_of(one["baseline"])
-    one["gain"] = None if one["gain"] is None else _estimates_of(one["gain"])
-    return Direction(**one)
-
-
-def _estimates_of(document: Mapping[str, Any]) -> dict[int, Estimate]:
-    return {int(k): Estimate.from_json(e) for k, e in document.items()}
-
-
-def _floats_of(document: Mapping[str, Any]) -> dict[int, float]:
-    return {int(k): from_null(value) for k, value in document.items()}
 
 
 def _number(value: float) -> str:

@@ -12,7 +12,7 @@ from chiasm.judge.outcome import Outcome
 from chiasm.judge.predictions import Sets, judge_target, patterns_of
 from chiasm.judge.scoreboard import Report
 from chiasm.judge.stress import Stress, stress
-from chiasm.model.judging import judge, known_share, labels_of
+from chiasm.model.judging import judge, known_share, row_groups, row_labels
 from chiasm.model.learning import sizes
 from chiasm.model.predictor import Predictor, Seen
 from chiasm.model.space import Progress
@@ -32,8 +32,9 @@ def search_report(model: Model, rows: Rows, seed: int, cache: Cache, progress: P
     if not space.columns:
         return Report((), len(rows), "")
     features = space.features(rows, cache, progress)
-    target = model.facts.get("target")
-    report = judge(space, model.baselines, features, labels_of(rows, target), target, seed)
+    target, groups = model.facts.get("target"), row_groups(rows, model.facts.get("by"))
+    labels = row_labels(rows, target)
+    report = judge(space, model.baselines, features, labels, target, seed, groups=groups)
     known = known_share(space, model.galleries, features)
     if not known:
         return report

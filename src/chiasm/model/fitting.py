@@ -26,7 +26,7 @@ from chiasm.fuse.mean import Mean
 from chiasm.judge.relevance import relevance
 from chiasm.judge.scoreboard import Report
 from chiasm.model.inputs import Encoders
-from chiasm.model.judging import Baselines, judge, labels_of, told_right
+from chiasm.model.judging import Baselines, judge, row_groups, row_labels, told_right
 from chiasm.model.parts import Parts, hold_out
 from chiasm.model.space import Space
 from chiasm.rows.modality import SPACE
@@ -68,7 +68,7 @@ def fit_space(
     present = {c: np.isin(np.arange(len(rows)), d.row) for c, d in described.items()}
     parts = hold_out(rows, present, by, seed)
     features = _encode(described, chosen, parts, notes)
-    labels = labels_of(rows, target)
+    labels = row_labels(rows, target)
     stage = _Stage(features, labels, parts, precision)
     rungs = named or ladder(dim, stage.moments("fit"))
     aligner, tuning = stage.choose(rungs, seed, notes)
@@ -80,7 +80,8 @@ def fit_space(
         baselines = Baselines.of(stage.moments("fit", "tune"), aligner.dim)
         wanted = stage.labelled(parts.score)
         whole = {c: len(f.row) for c, f in features.items()}
-        report = judge(trial, baselines, stage.part(parts.score), wanted, target, seed, whole)
+        groups = row_groups(rows[parts.score], by)
+        report = judge(trial, baselines, stage.part(parts.score), wanted, target, seed, whole, groups)
     else:
         notes.append("Search: too few rows to hold any out; nothing was tuned, how good it is nobody knows.")
     stage.align(aligner, "fit", "tune", "score")

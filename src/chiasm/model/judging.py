@@ -20,12 +20,14 @@ from chiasm.errors import UsageError
 from chiasm.index import Gallery
 from chiasm.judge.bridge import Bridge, bridge
 from chiasm.judge.relevance import relevance
-from chiasm.judge.same import Same
 from chiasm.judge.scoreboard import Report, direction
-from chiasm.numerics import blocks
+from chiasm.judge.text_match import TextMatch
 from chiasm.model.space import Space
+from chiasm.numerics import blocks
+from chiasm.rows.folds import codes
 from chiasm.rows.rows import Rows
 
+Places = NDArray[np.int64]
 LOOKED_AT = 300
 IDENTICAL = 1 - 1e-5
 """The cosine from which two items are taken for one."""
@@ -60,7 +62,7 @@ class Baselines:
         return (left[rows] @ right.T for rows in blocks(len(left), len(right)))
 
 
-def labels_of(rows: Rows, target: str | None) -> list[Any] | None:
+def row_labels(rows: Rows, target: str | None) -> list[Any] | None:
     """One label a row, None where it has none; None without a target."""
     if target is None:
         return None
@@ -71,6 +73,13 @@ def labels_of(rows: Rows, target: str | None) -> list[Any] | None:
     return rows.values(target)
 
 
+def row_groups(rows: Rows, by: str | None) -> Places | None:
+    """(n,) the group of each row by column `by`, counted from 0; a row without one is its own. None without
+    the column, or where it is empty here."""
+    values = [] if by is None else rows.values(by)
+    return codes(values, own=True) if any(value is not None for value in values) else None
+
+
 def judge(
     space: Space,
     baselines: Baselines,
@@ -79,17 +88,19 @@ def judge(
     target: str | None,
     seed: int,
     whole: Mapping[str, int] | None = None,
+    groups: Places | None = None,
 ) -> Report:
     """The scoreboard of a space on features of rows it did not learn from.
 
     labels : (n,) where given, rows of equal label are right answers too; `target` names them.
     whole : {column: items} of the galleries that are searched later, where those are larger.
+    groups : (n,) of `row_groups`, drawn whole by the intervals.
     """
     vectors = space.project(features)
     galleries = space.galleries(vectors)
     rows = next(iter(features.values())).n
     scored = []
-    estimated = _estimated(vectors, galleries, baselines.unseen, whole or {}, seed)
+    estimated = _estimated(vectors, galleries, baselines.unseen, whole or {}, seed, groups)
     silent = [f"{c}: {len(f.broken):,} broken are left out." for c, f in features.items() if f.broken]
     for query, answer in itertools.permutations(sorted(vectors), 2):
         if not len(vectors[query].row) or not len(vectors[answer].row):
@@ -99,7 +110,8 @@ def judge(
             continue
         right = relevance(vectors[query], vectors[answer], labels)
         plain = baselines.scores(query, features[query], answer, features[answer])
-        scored.append(direction(query, vectors[query], galleries[answer], {query: 1.0}, right, plain, seed))
+        asked = (query, vectors[query], galleries[answer], {query: 1.0})
+        scored.append(direction(*asked, right, plain, seed, groups))
     meaning = "an item of the same row, or one of the same content"
     if labels is not None:
         meaning = f"an item of the same row, or of a row with the same {target}"
@@ -112,6 +124,7 @@ def _estimated(
     unseen: Mapping[Pair, Sequence[str]],
     whole: Mapping[str, int],
     seed: int,
+    groups: Places | None,
 ) -> tuple[Bridge, ...]:
     """Of columns never seen together, and not here either, how well they find each other over each bridge."""
     found = []
@@ -122,7 +135,9 @@ def _estimated(
         for (query, answer), via in itertools.product(((a, b), (b, a)), (c for c in over if c in here)):
             share = len(galleries[answer]) / max(whole.get(answer, 0), len(galleries[answer]))
             asked, given = vectors[query], vectors[answer]
-            found.append(bridge(query, asked, given, galleries[answer], via, vectors[via], share, seed))
+            found.append(
+                bridge(query, asked, given, galleries[answer], via, vectors[via], share, seed, groups)
+            )
     return tuple(found)
 
 
@@ -130,7 +145,7 @@ def told_right(vectors: Mapping[str, Features], unseen: Mapping[Pair, Sequence[s
     """{(query, answer): (query items, answer items)} of columns never seen together, told by a bridge."""
     return {
         (query, answer): sparse.csr_matrix(
-            Same.of(vectors[query], vectors[answer], vectors[over[0]], seed)[:]
+            TextMatch.of(vectors[query], vectors[answer], vectors[over[0]], seed)[:]
         )
         for pair, over in unseen.items()
         for query, answer in (pair, pair[::-1])

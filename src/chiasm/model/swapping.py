@@ -28,7 +28,7 @@ from chiasm.judge.relevance import relevance
 from chiasm.judge.scoreboard import Report
 from chiasm.model import records
 from chiasm.model.inputs import named
-from chiasm.model.judging import Baselines, judge, labels_of
+from chiasm.model.judging import Baselines, judge, row_groups, row_labels
 from chiasm.model.query import check_searchable
 from chiasm.model.space import Progress, Space
 from chiasm.rows.rows import EMBEDDED
@@ -101,7 +101,7 @@ class _Swapping:
 
     @cached_property
     def labels(self) -> list[Any] | None:
-        return labels_of(self.model.rows, self.model.facts.get("target"))
+        return row_labels(self.model.rows, self.model.facts.get("target"))
 
     def part(self, names: tuple[str, ...], features: Table | None = None) -> Table:
         """The features of some parts of the rows."""
@@ -128,7 +128,7 @@ class _Swapping:
         right = {(q, a): relevance(valid[q], valid[a], labels).tocsr() for q, a in pairs}
         aligner, vectors = self.known(("fit",))
         made, settings = tuned_swap(aligner, self.column, rows, vectors, valid, right, self.seed)
-        found = tune(made, Moments(), valid, rows, right, self.seed).hubness
+        found = tune(made, Moments(), rows, valid, right, seed=self.seed).hubness
         return settings, {q: {**before.get(q, {}), **found.get(q, {})} for q in {**before, **found}}
 
     def space(
@@ -167,7 +167,8 @@ class _Swapping:
         rows = self.part(learned)
         plain = Baselines.of(Moments.of(rows), self.model.space.aligner.dim)
         whole = {c: len(f.row) for c, f in self.features.items()}
-        found = judge(space, plain, self.part(("score",)), labels, target, self.seed, whole)
+        groups = row_groups(self.model.rows[self.places["score"]], self.model.facts.get("by"))
+        found = judge(space, plain, self.part(("score",)), labels, target, self.seed, whole, groups)
         return replace(found, outcomes=report.outcomes, stresses=report.stresses)
 
 
