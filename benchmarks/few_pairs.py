@@ -31,7 +31,7 @@ ALONE = {
     "closed form": lambda seed: CCA(DIM),
     "anchors": lambda seed: Anchors(FEW_ANCHORS, seed=seed),
     "plain contrastive MLP": lambda seed: Learned(
-        DIM, hidden=1024, start=None, drop=0.3, epochs=20, seed=seed
+        DIM, hidden=1024, start=None, dropout=0.3, epochs=20, seed=seed
     ),
 }
 

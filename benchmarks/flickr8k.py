@@ -83,7 +83,7 @@ def learned(train: Part, dev: Part, corrected: bool = True) -> tuple[CCA, Hubnes
     moments = Moments.of(train)
     aligner = CCA(dim=256).fit_moments(moments)
     right = {(q, a): relevance(dev[q], dev[a]).tocsr() for q, a in DIRECTIONS}
-    tuning = tune(aligner, moments, dev, train if corrected else {}, right, SEED)
+    tuning = tune(aligner, moments, train, dev, right, seed=SEED, bank=None if corrected else {})
     bank = {
         c: aligner.project(c, f.values[sample(np.arange(len(f.row)), BANK, SEED)]) for c, f in train.items()
     }

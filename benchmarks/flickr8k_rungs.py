@@ -63,7 +63,7 @@ class Data:
 
     @cached_property
     def cca(self) -> dict[str, Any]:
-        chosen = closed_form("cca", DIM, None, self.train, self.dev, SEEDS[0]).get_params()
+        chosen = closed_form("cca", DIM, None, self.moments, self.train, self.dev, SEEDS[0]).get_params()
         return {name: chosen[name] for name in ("ridge", "weight")}
 
     def heads(self, seed: int, **given: Any) -> Aligner:
@@ -84,9 +84,9 @@ RUNGS: dict[str, Fit] = {
     "MLP heads, warm, sigmoid loss": lambda data, seed: data.heads(seed, loss="sigmoid"),
     "MLP heads, warm, mixup (FuseMix)": lambda data, seed: data.heads(seed, mixup=1.0),
     "MLP heads, warm, neighbourhoods (STRUCTURE)": lambda data, seed: data.heads(seed, structure=10.0),
-    "linear heads, warm": lambda data, seed: data.heads(seed, hidden=0, rate=3e-4),
+    "linear heads, warm": lambda data, seed: data.heads(seed, hidden=0, learning_rate=3e-4),
     "linear heads, cold": lambda data, seed: data.heads(seed, hidden=0, start=None, epochs=20),
-    "MLP heads, cold": lambda data, seed: data.heads(seed, hidden=1024, start=None, drop=0.3, epochs=20),
+    "MLP heads, cold": lambda data, seed: data.heads(seed, hidden=1024, start=None, dropout=0.3, epochs=20),
     "canonical similarity (CSA)": lambda data, _: CSA(DIM).fit(data.train),
     "anchors (ASIF)": lambda data, _: Anchors().fit(data.train),
 }
@@ -155,7 +155,7 @@ def measured(fit: Fit, data: Data, seed: int) -> tuple[dict[tuple[str, str], Dir
     """What one fit finds on test, hubness tuned on dev, and its CPU seconds."""
     start = time.process_time()
     aligner = fit(data, seed)
-    tuning = tune(aligner, data.moments, data.dev, data.train, data.right, seed)
+    tuning = tune(aligner, data.moments, data.train, data.dev, data.right, seed=seed)
     bank = {c: aligner.project(c, sampled(f, BANK, seed).values) for c, f in data.train.items()}
     seconds = time.process_time() - start
     return scored(aligner, Hubness().fit(bank, tuning.hubness), data.test), seconds

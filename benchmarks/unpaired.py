@@ -80,7 +80,7 @@ def measured(fit: tuple[Aligner, Part], dev: Part, test: Part) -> list[float]:
     moments = Moments.of(part)
     aligner.fit_rows(moments, part)
     right = {(q, a): relevance(dev[q], dev[a]).tocsr() for q, a in ((TEXT, PHOTO), (PHOTO, TEXT))}
-    tune(aligner, moments, dev, {}, right)
+    tune(aligner, moments, part, dev, right, bank={})
     seconds = time.perf_counter() - start
     return [*(100 * value for pair in recalls(aligner, test) for value in pair), seconds]
 

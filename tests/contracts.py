@@ -34,7 +34,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "encode": {},
 }
 """Of every component that has such a parameter, where its variant does not say: so it learns in no time."""
-STEPS = {"batch": 20, "rate": 1e-2, "drop": 0.2}
+STEPS = {"batch": 20, "learning_rate": 1e-2, "dropout": 0.2}
 MEMBERS = [
     ("cca", {"ridge": 1e-2}),
     ("learned", {"hidden": 4, "epochs": 1, "batch": 40}),
@@ -61,7 +61,7 @@ VARIANTS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
                 "settings": {"ridge": 1e-2},
                 "mixup": 1.0,
                 "structure": 1.0,
-                "rate": 1e-2,
+                "learning_rate": 1e-2,
             },
         },
         "blend": {

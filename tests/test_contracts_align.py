@@ -62,8 +62,8 @@ def test_an_unfitted_aligner_says_so(case: Case) -> None:
         lambda: fresh.space_width,
         lambda: fresh.columns,
     ]
-    if type(fresh).settled is not Aligner.settled:  # else there is nothing to settle
-        asked.append(fresh.settled)
+    if type(fresh).selected_params is not Aligner.selected_params:  # else there is nothing to select
+        asked.append(fresh.selected_params)
     for ask in asked:
         with pytest.raises(NotFitted, match="Call fit first"):
             ask()
@@ -88,7 +88,7 @@ def test_an_aligner_comes_back_from_disk(fitted: Aligner, tmp_path: Path) -> Non
     again = stored("align", fitted, tmp_path)
     assert_same(again.transform(X), fitted.transform(X))
     assert again.columns == fitted.columns
-    assert again.settled().keys() == fitted.settled().keys()
+    assert again.selected_params().keys() == fitted.selected_params().keys()
 
 
 # Gaps
@@ -123,7 +123,7 @@ def test_masked_cells_and_empty_columns_of_held_out_rows_have_no_say(case: Case)
     left = learned(case.made(), X, valid=gapped(masks))
     right = learned(case.made(), {**EMPTY, **X}, valid={**EMPTY, **under(masks, 3)})
     assert_same(right.state(), left.state())
-    assert_same(right.settled(), left.settled())
+    assert_same(right.selected_params(), left.selected_params())
 
 
 def test_an_empty_column_changes_nothing(case: Case, fitted: Aligner) -> None:

@@ -31,8 +31,10 @@ def test_by_default_heads_of_several_seeds_begin_with_one_choice_of_settings() -
     assert len(set(seeds)) == len(seeds) > 1
     chosen = [kept["params"]["settings"] for kept in blend.members_ if kept["params"]["start"] == "kernel"]
     assert all(one == chosen[0] for one in chosen)
-    again = Blend(dim=3).set_params(**blend.settled()).fit(X)
-    assert [m["params"]["epochs"] for m in again.members_] == [m["state"]["epochs_"] for m in blend.members_]
+    again = Blend(dim=3).set_params(**blend.selected_params()).fit(X)
+    assert [m["params"]["stop_epoch"] for m in again.members_] == [
+        m["state"]["epochs_"] for m in blend.members_
+    ]
 
 
 @pytest.mark.parametrize(

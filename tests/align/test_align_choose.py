@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chiasm.align.anchors import Anchors
-from chiasm.align.choose import PASSED_BY, Choice, climb, ladder
+from chiasm.align.choose import OPTIONAL_RUNGS, Choice, climb, ladder
 from chiasm.align.linear import CCA, Procrustes
 from chiasm.align.moments import Moments
 from chiasm.encode.features import Features
@@ -92,10 +92,10 @@ def test_unpaired_rows_are_a_rung_where_they_are_the_most() -> None:
     assert names == ["cca", "anchors", "transport", "kernel", "blend"]
 
 
-def test_a_rung_beside_the_ladder_is_passed_by() -> None:
-    passed = [(name, Procrustes(4)) for name in PASSED_BY]
+def test_an_optional_rung_is_passed_by() -> None:
+    passed = [(name, Procrustes(4)) for name in OPTIONAL_RUNGS]
     found = climbed([("cca", CCA(4)), *passed, ("last", Procrustes(4)), ("never", Procrustes(4))], plain())
-    assert [rung.name for rung in found.rungs] == ["cca", *PASSED_BY, "last"]
+    assert [rung.name for rung in found.rungs] == ["cca", *OPTIONAL_RUNGS, "last"]
     assert found.name == "cca"
 
 

@@ -69,9 +69,9 @@ def test_the_ridge_is_that_of_held_out_rows() -> None:
     chosen = Kernel(dim=3).fit(train, valid=held)
     others = [Kernel(dim=3, ridge=r).fit(train) for r in (1e-4, 1e-2)]
     assert nearness(chosen.transform(held)) >= max(nearness(one.transform(held)) for one in others)
-    assert chosen.settled() == {"ridge": chosen.ridge_}
-    assert_same(clone(chosen).set_params(**chosen.settled()).fit(train).state(), chosen.state())
-    assert Kernel().fit(train).settled() == {"ridge": SAFE}
+    assert chosen.selected_params() == {"ridge": chosen.ridge_}
+    assert_same(clone(chosen).set_params(**chosen.selected_params()).fit(train).state(), chosen.state())
+    assert Kernel().fit(train).selected_params() == {"ridge": SAFE}
 
 
 def test_held_out_rows_without_a_pair_choose_nothing() -> None:

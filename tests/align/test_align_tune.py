@@ -39,7 +39,7 @@ def test_the_best_of_the_grid_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module._Scorer, "score", score)
     train, valid = pairs(200), pairs(60, 1)
     aligner, moments = CCA(5), Moments.of(train)
-    found = tune(aligner.fit_moments(moments), moments, valid, train, one_to_one(60))
+    found = tune(aligner.fit_moments(moments), moments, train, valid, one_to_one(60))
     assert (
         found.params
         == {"ridge": {"a": 0.01, "b": 0.03}, "weight": 0.75}
@@ -52,9 +52,9 @@ def test_the_best_of_the_grid_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_fewer_rows_than_features_are_tuned_alike_in_what_they_span(monkeypatch: pytest.MonkeyPatch) -> None:
     train, valid = pairs(24), pairs(150, 1)
     moments = Moments.of(train)
-    found = tune(CCA(6).fit_moments(moments), moments, valid, train, one_to_one(150))
+    found = tune(CCA(6).fit_moments(moments), moments, train, valid, one_to_one(150))
     monkeypatch.setattr(Moments, "axes", lambda self: {})
-    slow = tune(CCA(6).fit_moments(moments), moments, valid, train, one_to_one(150))
+    slow = tune(CCA(6).fit_moments(moments), moments, train, valid, one_to_one(150))
     for one, other in zip(found.trace, slow.trace, strict=True):
         assert one["score"] == pytest.approx(other["score"], abs=0.01)
 
@@ -64,7 +64,7 @@ def test_few_rows_want_more_ridge_than_many() -> None:
     for n in (40, 4000):
         train, valid = pairs(n), pairs(150, 1)
         moments = Moments.of(train)
-        found = tune(CCA(6).fit_moments(moments), moments, valid, train, one_to_one(150))
+        found = tune(CCA(6).fit_moments(moments), moments, train, valid, one_to_one(150))
         chosen[n] = sum(found.params["ridge"].values())
     assert chosen[40] > chosen[4000]
 
@@ -72,7 +72,7 @@ def test_few_rows_want_more_ridge_than_many() -> None:
 def test_no_try_scored_better_than_what_was_chosen() -> None:
     train, valid = pairs(300), pairs(120, 1)
     moments = Moments.of(train)
-    found = tune(CCA(6).fit_moments(moments), moments, valid, train, one_to_one(120))
+    found = tune(CCA(6).fit_moments(moments), moments, train, valid, one_to_one(120))
     for name, value in found.params.items():
         tried = [(t["value"], t["score"]) for t in found.trace if t.get("param") == name]
         assert value in [v for v, score in tried if score == max(score for _, score in tried)]
@@ -83,7 +83,7 @@ def test_hubness_never_lowers_the_validation_score() -> None:
     for seed in range(3):
         train, valid = pairs(200, seed), pairs(80, seed + 50)
         moments = Moments.of(train)
-        found = tune(Procrustes(6).fit_moments(moments), moments, valid, train, one_to_one(80))
+        found = tune(Procrustes(6).fit_moments(moments), moments, train, valid, one_to_one(80))
         assert found.params == {}
         for query, answers in found.hubness.items():
             for answer, (k, strength) in answers.items():
@@ -116,7 +116,7 @@ def test_the_hubs_are_those_of_the_training_queries() -> None:
     train, valid = pairs(60), pairs(40, 1)
     moments = Moments.of(train)
     aligner = Procrustes(6).fit_moments(moments)
-    found = tune(aligner, moments, valid, train, one_to_one(40))
+    found = tune(aligner, moments, train, valid, one_to_one(40))
     bank, held_out = ({c: aligner.project(c, part[c].values) for c in "ab"} for part in (train, valid))
     tried = [t for t in found.trace if t["strength"] in (0.0, 0.6)]
     assert {(t["query"], t["k"]) for t in tried} == {(c, k) for c in "ab" for k in (1, 5, 10, 20, 50)}
@@ -130,7 +130,7 @@ def test_ridge_and_weight_are_tried_under_the_hubs_of_the_training_queries() -> 
     train, valid = pairs(60), pairs(40, 1)
     moments = Moments.of(train)
     aligner = CCA(6).fit_moments(moments)
-    found = tune(aligner, moments, valid, train, one_to_one(40))
+    found = tune(aligner, moments, train, valid, one_to_one(40))
     bank, held_out = ({c: aligner.project(c, part[c].values) for c in "ab"} for part in (train, valid))
     k, strength = module.PROVISIONAL
     expected = [
@@ -169,6 +169,6 @@ def test_tuning_repeats_itself() -> None:
     train, valid = pairs(150), pairs(60, 1)
     moments = Moments.of(train)
     first, second = (
-        tune(CCA(4).fit_moments(moments), moments, valid, train, one_to_one(60), seed=3) for _ in range(2)
+        tune(CCA(4).fit_moments(moments), moments, train, valid, one_to_one(60), seed=3) for _ in range(2)
     )
     assert first == second

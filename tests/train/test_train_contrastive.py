@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from scipy.special import log_expit, log_softmax
+from torch import distributed
 
 from chiasm.errors import ShapeError, UsageError
 from chiasm.train.contrastive import info_nce, sigmoid_loss
@@ -37,6 +41,28 @@ def test_sigmoid_loss_is_its_formula(ids: np.ndarray | None) -> None:
     signs = [[1 if own[i] == own[j] else -1 for j in range(7)] for i in range(7)]
     found = sigmoid_loss(*tensors(LEFT, RIGHT), 3.0, -2.0, None if ids is None else torch.tensor(ids))
     assert float(found) == pytest.approx(-log_expit(np.multiply(signs, scores)).sum() / 7)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[object]:
+    """A group of one process."""
+    store = distributed.FileStore(str(tmp_path / "store"), 1)
+    distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    yield distributed.group.WORLD
+    distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("ids", [None, IDS])
+def test_one_process_is_a_group_too(world: object, ids: np.ndarray | None) -> None:
+    """Several are in tests/align/test_align_nets.py."""
+    found = []
+    for group in (None, world):
+        leaves = [one.requires_grad_() for one in tensors(LEFT, RIGHT, np.array(3.0), np.array(-2.0))]
+        loss = sigmoid_loss(*leaves, None if ids is None else torch.tensor(ids), group=group)
+        loss.backward()
+        found.append([loss.detach(), *(leaf.grad for leaf in leaves)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_duplicates_told_are_not_pushed_apart() -> None:

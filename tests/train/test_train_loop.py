@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from chiasm.train.loop import (
-    WATCHED,
+    VALIDATION,
     Recipe,
     dropout,
     generator,
@@ -16,7 +16,7 @@ from chiasm.train.loop import (
     one_thread,
     state_of,
     train,
-    watched_rows,
+    validation_rows,
 )
 from chiasm.train.losses import squared_error
 
@@ -39,7 +39,7 @@ def loss(module, x, y, weights):
     return squared_error(module(x), y, weights)
 
 
-STEADY = Recipe(rate=0.03, decay=0.0)
+STEADY = Recipe(learning_rate=0.03, weight_decay=0.0)
 
 
 def fit(recipe: Recipe = STEADY, y: np.ndarray = Y, **options):
@@ -51,34 +51,34 @@ def fit(recipe: Recipe = STEADY, y: np.ndarray = Y, **options):
 
 
 def test_it_finds_the_line() -> None:
-    state = fit(watched=np.arange(0, 200, 6))
+    state = fit(validation=np.arange(0, 200, 6))
     np.testing.assert_allclose(state["line.weight"], TRUTH, atol=0.01)
     np.testing.assert_allclose(state["line.bias"], 0, atol=0.01)
 
 
 def test_the_same_seed_gives_the_same_bits_whatever_torch_is_set_to() -> None:
     vary = dropout({"x": 0.0}, 0.2, 0.2)
-    one = fit(Recipe(epochs=5), watched=np.arange(30), vary=vary)
+    one = fit(Recipe(epochs=5), validation=np.arange(30), vary=vary)
     torch.manual_seed(7)
     before, threads = torch.get_rng_state(), torch.get_num_threads()
-    other = fit(Recipe(epochs=5), watched=np.arange(30), vary=vary)
+    other = fit(Recipe(epochs=5), validation=np.arange(30), vary=vary)
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.get_num_threads() == threads
     for name, values in one.items():
         np.testing.assert_array_equal(other[name], values)
-    third = fit(Recipe(epochs=5, seed=1), watched=np.arange(30), vary=vary)
+    third = fit(Recipe(epochs=5, seed=1), validation=np.arange(30), vary=vary)
     assert not np.array_equal(third["line.weight"], one["line.weight"])
 
 
-def test_watched_rows_have_no_say_but_in_when_to_stop() -> None:
+def test_validation_rows_have_no_say_but_in_when_to_stop() -> None:
     changed = Y.copy()
     changed[:30] *= 100
-    one = fit(Recipe(epochs=1), watched=np.arange(30))
-    other = fit(Recipe(epochs=1), y=changed, watched=np.arange(30))
+    one = fit(Recipe(epochs=1), validation=np.arange(30))
+    other = fit(Recipe(epochs=1), y=changed, validation=np.arange(30))
     np.testing.assert_array_equal(one["line.weight"], other["line.weight"])
 
 
-def test_the_best_pass_on_the_watched_rows_is_kept() -> None:
+def test_the_best_pass_on_the_validation_rows_is_kept() -> None:
     """Rows whose truth is the opposite: the less is learned the better, so the start is the best."""
     opposite = Y.copy()
     opposite[:50] *= -1
@@ -87,7 +87,7 @@ def test_the_best_pass_on_the_watched_rows_is_kept() -> None:
         module.line.weight.zero_()
     start = state_of(module)
     given = {"x": torch.tensor(X)}
-    recipe = Recipe(epochs=40, rate=0.1, patience=3)
+    recipe = Recipe(epochs=40, learning_rate=0.1, patience=3)
     passes = []
 
     def counted(module, x, y, weights):
@@ -96,7 +96,7 @@ def test_the_best_pass_on_the_watched_rows_is_kept() -> None:
 
     held = np.arange(50)
     state = train(
-        module, counted, given, torch.tensor(opposite), torch.ones(200), recipe=recipe, watched=held
+        module, counted, given, torch.tensor(opposite), torch.ones(200), recipe=recipe, validation=held
     )
     assert passes.count(50) == 4  # the first is better than nothing known, then three without a better one
     assert np.abs(state["line.weight"]).sum() < 2 * np.abs(TRUTH).sum()
@@ -124,14 +124,14 @@ def test_state_is_a_copy_and_comes_back() -> None:
     assert not state["line.bias"].any()
 
 
-def test_groups_are_watched_whole_and_every_part_is_another() -> None:
+def test_groups_are_held_out_whole_and_every_part_is_another() -> None:
     groups = np.repeat(np.arange(30), 5)
-    parts = [watched_rows(150, groups, part, seed=0) for part in range(WATCHED)]
+    parts = [validation_rows(150, groups, part, seed=0) for part in range(VALIDATION)]
     assert sorted(np.concatenate(parts).tolist()) == list(range(150))
     for rows in parts:
         assert len(rows) == 5 * len(np.unique(groups[rows]))
-    assert len(watched_rows(100, np.zeros(100, np.int64), 0, 0)) == 0
-    assert len(watched_rows(100, None, 0, 0)) == 17
+    assert len(validation_rows(100, np.zeros(100, np.int64), 0, 0)) == 0
+    assert len(validation_rows(100, None, 0, 0)) == 17
 
 
 def test_dropout_is_as_often_as_said_and_leaves_every_row_something() -> None:

@@ -24,7 +24,7 @@ from chiasm.train.pairs import Items, PairedRows
 from chiasm.train.watch import naming, watch, watching
 
 N = 60
-RECIPE = Recipe(epochs=6, patience=2, rate=1e-2, decay=0.01, batch=16, seed=3)
+RECIPE = Recipe(epochs=6, patience=2, learning_rate=1e-2, weight_decay=0.01, batch=16, seed=3)
 
 
 def items(seed: int, count: np.ndarray, width: int = 5) -> Items:
@@ -116,7 +116,7 @@ def test_the_seed_alone_decides() -> None:
     torch.set_num_threads(threads)
     assert_same(first, second)
     torch.testing.assert_close(torch.get_rng_state(), before, rtol=0, atol=0)
-    other = run(recipe=Recipe(epochs=6, batch=16, rate=1e-2, seed=4))
+    other = run(recipe=Recipe(epochs=6, batch=16, learning_rate=1e-2, seed=4))
     assert any((other.state[name] != values).any() for name, values in first.state.items())
 
 

@@ -1,4 +1,4 @@
-"""Adversarial alignment: vectors moved to find their pairs and to fool a judge who tells columns apart."""
+"""Adversarial alignment: vectors moved to find their pairs and to fool a discriminator of columns."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.align.aligner import Aligner, Columns
-from chiasm.align.alike import alike
 from chiasm.align.kernel import RIDGES, SAFE, nearness
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
+from chiasm.align.near_duplicates import near_duplicate_ids
 from chiasm.checks import check_range
 from chiasm.errors import require_extra
 from chiasm.numerics import unit_rows
+from chiasm.train.loop import Recipe
 
 Vectors = NDArray[np.float32]
 Net = Any
@@ -23,19 +24,20 @@ Net = Any
 class Adversarial(Aligner):
     """The closed form's vectors z, moved: z + relu(z A + a) B at unit length, a column its own A, a and B.
 
-    They learn, by InfoNCE, to lie near their pairs, and by reversed gradients to fool a judge who guesses
-    the column of a vector (ACMR, Wang et al. 2017; Ganin & Lempitsky 2015, arXiv 1409.7495). The judge needs
-    no pairs: it sees items drawn from all rows, those of one column among them. With held-out rows the best
-    pass is kept, the start included.
+    They learn, by InfoNCE, to lie near their pairs, and by reversed gradients to fool a discriminator that
+    guesses the column of a vector (ACMR, Wang et al. 2017; Ganin & Lempitsky 2015, arXiv 1409.7495). The
+    discriminator needs no pairs: it sees items drawn from all rows, those of one column among them. With
+    held-out rows the best pass is kept, the start included.
 
     Where it loses: what is gained over the closed form is nearly all InfoNCE's (Flickr8k dev, captions that
-    look for their photo, R@1: `CCA` 18.8, judge unheard 20.6, heard 21.3, `Kernel` 21.8). The vectors fool
-    their own judge, and an outside one tells the columns as well as before; unpaired rows bring nothing.
+    look for their photo, R@1: `CCA` 18.8, without a discriminator 20.6, with one 21.3, `Kernel` 21.8). The
+    vectors fool their own discriminator, and an outside one tells the columns as well as before; unpaired
+    rows bring nothing.
 
     dim, ridge, weight : of the `CCA` under it; ridge None takes the best of `RIDGES` for held-out rows.
     hidden : width of A.
-    strength : of the judge's reversed gradient; 0 leaves it unheard.
-    epochs, patience, rate, decay, batch : of AdamW (`train.paired`).
+    strength : of the discriminator's reversed gradient; 0 leaves the heads to InfoNCE alone.
+    epochs, patience, stop_epoch, learning_rate, weight_decay, batch : as in `Learned`.
     seed : of everything random.
 
     epochs_ : passes that what is kept took.  ridge_ : of the closed form, whose maps are `maps_`.
@@ -53,8 +55,9 @@ class Adversarial(Aligner):
         strength: float = 1.0,
         epochs: int = 10,
         patience: int = 3,
-        rate: float = 1e-3,
-        decay: float = 0.01,
+        stop_epoch: int | None = None,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.01,
         batch: int = 500,
         seed: int = 0,
     ) -> None:
@@ -65,22 +68,35 @@ class Adversarial(Aligner):
         self.strength = strength
         self.epochs = epochs
         self.patience = patience
-        self.rate = rate
-        self.decay = decay
+        self.stop_epoch = stop_epoch
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
         self.batch = batch
         self.seed = seed
 
     def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
-        for name, least in (("hidden", 1), ("patience", 1), ("batch", 2)):  # a pair alone has no strangers
-            check_range(getattr(self, name), name, least)
-        for name in ("strength", "epochs", "rate", "decay"):
-            check_range(getattr(self, name), name, 0)
+        self._check()
         require_extra("torch", "neural")
         require_extra("lightning", "neural")
-        closed = closed_form(CCA(self.dim, self.ridge or SAFE, self.weight), X, valid, self.ridge is None)
-        self.ridge_ = closed.ridge
+        self.ridge_ = self._chosen_ridge(moments, valid) if self.ridge is None else self.ridge
+        closed = CCA(self.dim, self.ridge_, self.weight).fit_moments(moments)
         self.maps_ = {c: closed.scaled_map(c) for c in X}
         self._train(X, valid)
+
+    def _check(self) -> None:
+        for name, least in (("hidden", 1), ("patience", 1), ("batch", 2)):  # a pair alone has no strangers
+            check_range(getattr(self, name), name, least)
+        for name in ("strength", "epochs", "learning_rate", "weight_decay"):
+            check_range(getattr(self, name), name, 0)
+        if self.stop_epoch is not None:
+            check_range(self.stop_epoch, "stop_epoch", 0)
+
+    def _chosen_ridge(self, moments: Moments, valid: Columns | None) -> float:
+        """The one of `RIDGES` that brings held-out rows nearest."""
+        if valid is None:
+            return SAFE
+        fits = {r: CCA(self.dim, r, self.weight).fit_moments(moments) for r in RIDGES}
+        return max(fits, key=lambda r: nearness(fits[r].transform(valid)))
 
     def _start(self, name: str, values: NDArray[Any]) -> Vectors:
         """Items (items, d) of one column in the closed form's space."""
@@ -89,20 +105,18 @@ class Adversarial(Aligner):
     def _train(self, X: Columns, valid: Columns | None) -> None:
         import torch
 
-        from chiasm.align.nets import Fooling, mover
-        from chiasm.train.loop import Recipe
+        from chiasm.align.nets import AdversarialLoss, residual_heads
         from chiasm.train.paired import train_paired
         from chiasm.train.pairs import Items, PairedRows
 
         items = {c: torch.from_numpy(self._start(c, f.values)) for c, f in X.items()}
-        counts = {c: torch.from_numpy(f.counts) for c, f in X.items()}
-        cells = {c: Items(x, counts[c].cumsum(0) - counts[c], counts[c]) for c, x in items.items()}
-        net = mover(sorted(X), self.space_width, self.hidden, self.strength, self.seed)
+        cells = {c: Items.of(x, torch.from_numpy(X[c].counts)) for c, x in items.items()}
+        net = residual_heads(sorted(X), self.space_width, self.hidden, self.strength, self.seed)
         trained = train_paired(
             net,
-            Fooling(items, self.batch),
-            PairedRows(cells, torch.from_numpy(alike(X)), self.batch, self.seed),
-            Recipe(self.epochs, self.patience, self.rate, self.decay, self.batch, self.seed),
+            AdversarialLoss(items, self.batch),
+            PairedRows(cells, torch.from_numpy(near_duplicate_ids(X)), self.batch, self.seed),
+            Recipe.of(self),
             None if valid is None else self._score(valid),
             "adversarial",
             valid,
@@ -126,10 +140,10 @@ class Adversarial(Aligner):
 
         return score
 
-    def settled(self) -> dict[str, Any]:
-        """The passes that were best, and the closed form's ridge."""
+    def selected_params(self) -> dict[str, Any]:
+        """The passes that were best, of as many as were planned, and the closed form's ridge."""
         self.require_fitted("epochs_")
-        return {"epochs": self.epochs_, "ridge": self.ridge_}
+        return {"stop_epoch": self.epochs_, "ridge": self.ridge_}
 
     @property
     def space_width(self) -> int:
@@ -142,12 +156,3 @@ class Adversarial(Aligner):
         start = self._start(name, values)
         hidden = np.maximum(start @ self.inner_[name] + self.bias_[name], 0)
         return unit_rows(start + hidden @ self.outer_[name])
-
-
-def closed_form(aligner: CCA, X: Columns, valid: Columns | None, choose: bool) -> CCA:
-    """The aligner fitted, where asked with the ridge of `RIDGES` that brings held-out rows nearest."""
-    moments = Moments.of(X)
-    if choose and valid is not None:
-        fits = {r: CCA(aligner.dim, r, aligner.weight).fit_moments(moments) for r in RIDGES}
-        aligner.ridge = max(fits, key=lambda r: nearness(fits[r].transform(valid)))
-    return aligner.fit_moments(moments)

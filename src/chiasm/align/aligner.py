@@ -77,7 +77,7 @@ class Aligner(Estimator, ABC):
     def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
         """Set what `project` needs, from linked columns and the moments of the same rows; `means_` is set."""
 
-    def settled(self) -> dict[str, Any]:
+    def selected_params(self) -> dict[str, Any]:
         """Parameters as `fit` with held-out rows chose them: to be set before a fit without any."""
         return {}
 

@@ -53,15 +53,16 @@ class Blend(Aligner):
         self.members = members
         self.seed = seed
 
-    def settled(self) -> dict[str, Any]:
-        """The members with what they settled on."""
+    def selected_params(self) -> dict[str, Any]:
+        """The members with the parameters that they selected."""
         fitted = self._fitted()
-        found = zip(self.members_, fitted, strict=True)
-        return {"members": [[kept["name"], {**kept["params"], **one.settled()}] for kept, one in found]}
+        pairs = zip(self.members_, fitted, strict=True)
+        found = [[kept["name"], {**kept["params"], **one.selected_params()}] for kept, one in pairs]
+        return {"members": found}
 
     def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
         check_range(self.dim, "dim", 1)
-        named = self._default(X, valid) if self.members is None else self.members
+        named = self._default(moments, X, valid) if self.members is None else self.members
         if not named:
             raise UsageError("a blend needs a member at least", where="members")
         self.members_ = []
@@ -71,8 +72,8 @@ class Blend(Aligner):
                 member.fit_rows(moments, X, y, valid)
             self.members_.append(MEMBERS.record(member))
 
-    def _default(self, X: Columns, valid: Columns | None) -> Members:
-        closed = closed_form("kernel", self.dim, None, X, valid, self.seed)
+    def _default(self, moments: Moments, X: Columns, valid: Columns | None) -> Members:
+        closed = closed_form("kernel", self.dim, None, moments, X, valid, self.seed)
         chosen = {"ridge": closed.get_params()["ridge"], "weight": closed.get_params()["weight"]}
         return [("learned", {}), *[("learned", {"start": "kernel", "settings": chosen})] * KERNELS]
 

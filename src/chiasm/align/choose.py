@@ -28,8 +28,8 @@ from chiasm.metrics import bootstrap_interval
 
 AUTO = "auto"
 FEW_ANCHORS = 1_000
-PASSED_BY = ("anchors", "transport")
-"""Rungs that are passed by where they do not pay: what stands above does not build on them."""
+OPTIONAL_RUNGS = ("anchors", "transport")
+"""Where they do not pay, the next rung is tried all the same: what stands above does not build on them."""
 Columns = Mapping[str, Features]
 Doubles = NDArray[np.float64]
 Measure = Callable[[Doubles], Doubles]
@@ -111,7 +111,7 @@ def climb(
     y: Any = None,
     seed: int = 0,
 ) -> Choice:
-    """Fit and tune one rung after the other, and stop at the first that does not pay (but for `PASSED_BY`).
+    """Fit and tune one rung after the other; stop at the first that does not pay, but for `OPTIONAL_RUNGS`.
 
     ladder : (name, unfitted aligner), the cheapest first; a rung is made when it is reached.
     moments, rows, y : what is learned from.  valid, relevant, seed : as in `tune`.
@@ -127,13 +127,13 @@ def climb(
         start = time.perf_counter()
         aligner: Aligner = clone(given)
         aligner.fit_rows(moments, rows, y, valid)
-        tuning = tune(aligner, moments, valid, rows, relevant, seed)
+        tuning = tune(aligner, moments, rows, valid, relevant, y, seed)
         aligner.set_params(**tuning.params)
         found = row_scores(aligner, tuning, valid, rows, relevant, seed)
         rungs.append(_rung(name, found, below, time.perf_counter() - start, seed))
         if rungs[-1].pays:
             best, below = (aligner, tuning), found
-        elif name not in PASSED_BY:
+        elif name not in OPTIONAL_RUNGS:
             break
     if best is None:
         raise UsageError("a ladder needs one aligner at least")

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from chiasm.align.aligner import MEMBERS, Aligner, Columns
-from chiasm.align.alike import alike
+from chiasm.align.anchors import drawn_anchors
 from chiasm.align.linear import LinearAligner
 from chiasm.align.moments import Moments
-from chiasm.align.tune import FEW, Right, mean_reciprocal_rank, sampled, tune
+from chiasm.align.near_duplicates import near_duplicate_ids
+from chiasm.align.tune import BANK, FEW, Right, mean_reciprocal_rank, sampled, tune
 from chiasm.checks import check_known, check_range
 from chiasm.encode.features import Features
 from chiasm.errors import require_extra
@@ -30,8 +31,6 @@ LOSSES = {"info_nce": (20.0, None), "sigmoid": (10.0, -10.0)}
 """With the scale and the bias that they begin with."""
 LENGTH = 4.0
 """About how long the start's vectors are beside what is learned: the longer, the less it moves them."""
-TILED = 2048
-"""Rows a step from which scores are made by tiles."""
 
 
 class Learned(Aligner):
@@ -39,8 +38,8 @@ class Learned(Aligner):
 
     `s` is an aligner in closed form and stays; what is learned begins at zero, so that before the first pass
     the space is the closed form's, and with held-out rows never a worse one is kept. Rows that are copies or
-    near-copies of each other, in any column, are never each other's strangers (`alike`). Several items of a
-    row take turns. With more than two columns, or gaps, the loss is the mean over pairs of columns, each over
+    near-duplicates of each other, in any column, are never each other's strangers. Several items of a row
+    take turns. With more than two columns, or gaps, the loss is the mean over pairs of columns, each over
     rows that have both.
 
     Where it loses: to its start, with few pairs. The closed form then tells all training pairs apart, nothing
@@ -56,10 +55,11 @@ class Learned(Aligner):
         2312.10144); 0 mixes nothing.
     structure : weight of a loss that keeps each column's neighbourhoods (STRUCTURE, arXiv 2506.16895, its
         first level).
-    drop : how often a hidden unit is left out of a step.
-    epochs, rate, decay : of AdamW (`train.paired`).
-    batch : rows a step, at most; None takes a twelfth of the rows, 32 to 512.
+    dropout : how often a hidden unit is left out of a step.
+    epochs, learning_rate, weight_decay : of AdamW (`train.paired`).
     patience : passes without a better mean reciprocal rank of held-out pairs before it stops.
+    stop_epoch : passes after which it stops anyway, with the learning rates of all `epochs`; None for none.
+    batch : rows a step, at most; None takes a twelfth of the rows, 32 to 512.
     seed : of everything random.
 
     epochs_ : passes that what is kept took.
@@ -84,11 +84,12 @@ class Learned(Aligner):
         loss: str = "info_nce",
         mixup: float = 0.0,
         structure: float = 0.0,
-        drop: float = 0.8,
+        dropout: float = 0.8,
         epochs: int = 10,
         patience: int = 3,
-        rate: float = 1e-3,
-        decay: float = 0.01,
+        stop_epoch: int | None = None,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.01,
         batch: int | None = None,
         seed: int = 0,
     ) -> None:
@@ -99,25 +100,27 @@ class Learned(Aligner):
         self.loss = loss
         self.mixup = mixup
         self.structure = structure
-        self.drop = drop
+        self.dropout = dropout
         self.epochs = epochs
         self.patience = patience
-        self.rate = rate
-        self.decay = decay
+        self.stop_epoch = stop_epoch
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
         self.batch = batch
         self.seed = seed
 
-    def settled(self) -> dict[str, Any]:
-        """The passes that were best, and the closed form's parameters."""
+    def selected_params(self) -> dict[str, Any]:
+        """The passes that were best, of as many as were planned, and the closed form's parameters."""
         self.require_fitted("epochs_")
-        return {"epochs": self.epochs_, "settings": None if self.start_ is None else self.start_["params"]}
+        settings = None if self.start_ is None else self.start_["params"]
+        return {"stop_epoch": self.epochs_, "settings": settings}
 
     def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
         self._check()
         require_extra("torch", "neural")
         require_extra("lightning", "neural")
         self.scales_ = {c: _scale(self.centred(c, f.values)) for c, f in X.items()}
-        self._begin(X, valid)
+        self._begin(moments, X, valid)
         state, self.epochs_ = self._train(X, valid)
         self._keep(state)
 
@@ -126,19 +129,22 @@ class Learned(Aligner):
             check_range(getattr(self, name), name, 1)
         if self.batch is not None:
             check_range(self.batch, "batch", 2)
-        for name in ("hidden", "epochs", "rate", "decay", "mixup", "structure"):
+        if self.stop_epoch is not None:
+            check_range(self.stop_epoch, "stop_epoch", 0)
+        for name in ("hidden", "epochs", "learning_rate", "weight_decay", "mixup", "structure"):
             check_range(getattr(self, name), name, 0)
-        check_range(self.drop, "drop", 0, 0.95)
+        check_range(self.dropout, "dropout", 0, 0.95)
         check_known(self.loss, LOSSES, "loss")
         if self.start is not None:
             check_known(self.start, STARTS, "start")
 
-    def _begin(self, X: Columns, valid: Columns | None) -> None:
+    def _begin(self, moments: Moments, X: Columns, valid: Columns | None) -> None:
         """Set the closed form and its factor, a power of two, which changes no digit."""
         self.start_, self.length_ = None, 1.0
         if self.start is None:
             return
-        self.start_ = MEMBERS.record(closed_form(self.start, self.dim, self.settings, X, valid, self.seed))
+        closed = closed_form(self.start, self.dim, self.settings, moments, X, valid, self.seed)
+        self.start_ = MEMBERS.record(closed)
         few = {c: sampled(f, FEW, self.seed).values for c, f in X.items()}
         squares = [np.sum(self._started(c, x).astype(np.float64) ** 2, axis=1) for c, x in few.items()]
         length = float(np.mean([np.sqrt(x.mean()) for x in squares]))
@@ -160,17 +166,19 @@ class Learned(Aligner):
     def _train(self, X: Columns, valid: Columns | None) -> tuple[State, int]:
         import torch
 
+        from chiasm.align.nets import Objective
         from chiasm.train.paired import train_paired
         from chiasm.train.pairs import PairedRows
 
         items = {c: self._items(c, f) for c, f in X.items()}
         most = max(int(f.present.sum()) for f in X.values())
         batch = int(np.clip(most // 12, 32, 512)) if self.batch is None else self.batch
-        rows = PairedRows(items, torch.from_numpy(alike(X)), batch, self.seed)
-        recipe = Recipe(self.epochs, self.patience, self.rate, self.decay, batch, self.seed)
+        rows = PairedRows(items, torch.from_numpy(near_duplicate_ids(X)), batch, self.seed)
+        recipe = Recipe.of(self, batch=batch)
+        objective = Objective(self.loss, len(rows.ids), self.mixup, self.structure)
         score = None if valid is None else self._score(valid)
-        what = f"{self.loss} {self.mixup} {self.structure} {self.drop}"
-        return train_paired(self._net(X), self._objective(), rows, recipe, score, what, valid)
+        what = f"{self.loss} {self.mixup} {self.structure} {self.dropout}"
+        return train_paired(self._net(X), objective, rows, recipe, score, what, valid)
 
     def _items(self, column: str, features: Features) -> Any:
         """A column as it is trained on: centred, of variance 1 a number on average, and s(x) beside it."""
@@ -180,8 +188,7 @@ class Learned(Aligner):
 
         centred = self.centred(column, features.values) * np.float32(self.scales_[column])
         values = torch.from_numpy(np.hstack([centred, self._started(column, features.values)]))
-        count = torch.from_numpy(features.counts)
-        return Items(values, count.cumsum(0) - count, count)
+        return Items.of(values, torch.from_numpy(features.counts))
 
     def _net(self, X: Columns) -> Net:
         """The heads at their start; a parameter's numbers depend on the seed and its column alone."""
@@ -192,7 +199,7 @@ class Learned(Aligner):
         heads = {}
         for c, f in X.items():
             width = self._started(c, f.values[:1]).shape[1]
-            heads[c] = head = Head(f.width, width, self.hidden, self.drop)
+            heads[c] = head = Head(f.width, width, self.hidden, self.dropout)
             for name, values in head.named_parameters():
                 last = name == "outer" or not self.hidden  # of zeros, so that the start is the closed form's
                 spread = 0.0 if name == "bias" or (last and self.start) else len(values) ** -0.5
@@ -200,16 +207,11 @@ class Learned(Aligner):
                     values.normal_(0, 1, generator=generator(self.seed, f"{c} {name}")).mul_(spread)
         return Heads(heads, *LOSSES[self.loss])
 
-    def _objective(self) -> Any:
-        from chiasm.align.nets import Objective
-
-        return Objective(self.loss, self.mixup, self.structure, TILED)
-
     def _score(self, valid: Columns) -> Any:
         """The mean reciprocal rank of held-out pairs, both ways, over all pairs of columns."""
         import torch
 
-        few = {c: sampled(f, FEW, self.seed) for c, f in valid.items() if len(f.row)}
+        few = some_linked(valid, self.seed)
         items = {c: self._items(c, f).values for c, f in few.items()}
         right = partners(few)
 
@@ -244,15 +246,29 @@ class Learned(Aligner):
 
 
 def closed_form(
-    name: str, dim: int, settings: Mapping[str, Any] | None, X: Columns, valid: Columns | None, seed: int
+    name: str,
+    dim: int,
+    settings: Mapping[str, Any] | None,
+    moments: Moments,
+    X: Columns,
+    valid: Columns | None,
+    seed: int,
 ) -> Aligner:
     """An aligner as set; where nothing is, what it has to be chosen is chosen on held-out rows, if any."""
     closed = MEMBERS.made(name, settings or {}, {"dim": dim, "seed": seed})
-    moments = Moments.of(X)
     closed.fit_rows(moments, X, None, valid)
     if settings is None and valid is not None:
-        closed.set_params(**tune(closed, moments, valid, {}, partners(valid), seed).params)
+        tuning = tune(closed, moments, X, valid, partners(valid), seed=seed, bank={})
+        closed.set_params(**tuning.params)
     return closed
+
+
+def some_linked(part: Columns, seed: int) -> Columns:
+    """At most `FEW` rows with two columns or more, of every pair of columns some, with all of their items;
+    fewer where a column holds so many a row that they would be more than `BANK`."""
+    most = max(len(f.row) / max(int(f.present.sum()), 1) for f in part.values())
+    rows = drawn_anchors({c: f.present for c, f in part.items()}, min(FEW, int(BANK / most)), seed)
+    return {c: f.take(rows) for c, f in part.items() if f.present[rows].any()}
 
 
 def partners(part: Columns) -> Right:

@@ -1,13 +1,13 @@
 """Choosing ridge, correlation weight and hubness correction on a validation part of the training rows.
 
-Nothing is refitted from rows: a ridge is a new decomposition of the same second moments, a weight
-rescales the
-coordinates, and the hubness settings only change what is taken off a score.
+Nothing is refitted from rows: a ridge is a new decomposition of the same second moments, a weight rescales
+the coordinates, and the hubness settings only change what is taken off a score. Only an aligner that learns
+from rows, and has a parameter that is not to be changed after `fit`, learns from them again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import clone
 
-from chiasm.align.aligner import Aligner
+from chiasm.align.aligner import Aligner, Columns
 from chiasm.align.hubness import neighbourhood
 from chiasm.align.moments import Moments
 from chiasm.align.span import turned
@@ -57,63 +57,75 @@ class Tuning:
 def tune(
     aligner: Aligner,
     moments: Moments,
-    valid: Mapping[str, Features],
-    bank: Mapping[str, Features],
+    rows: Columns,
+    valid: Columns,
     relevant: Right,
+    y: Any = None,
     seed: int = 0,
+    bank: Columns | None = None,
 ) -> Tuning:
     """Set the fitted aligner's tunable parameters to the best on the validation part.
 
-    moments : of the fitting part.
-    valid : {column: features} held out, which neither the moments nor the bank may contain.
-    bank : fitting rows that stand for training queries; where it is empty, hubs stay uncorrected.
+    moments, rows, y : what it was fitted on, from which it learns again where a parameter asks for that.
+    valid : {column: features} held out, which neither the rows nor the bank may contain.
     relevant : {(query column, answer column): (query items, answer items)}, true where an answer is right.
+    bank : rows that stand for training queries, None takes `rows`; where it is empty, hubs stay uncorrected.
     """
+    bank = rows if bank is None else bank
     axes = {} if aligner.from_rows else moments.axes()
     if not axes:
-        return _tuned(aligner, moments, valid, bank, relevant, seed)
+        return _tuned(_Fit(aligner, moments, rows, y, valid), bank, relevant, seed)
     # as good in these coordinates, and as many times faster as the matrices are smaller
-    few, small = moments.turned(axes), clone(aligner)
-    tuning = _tuned(small.fit_rows(few, {}), few, turned(valid, axes), turned(bank, axes), relevant, seed)
-    aligner.set_params(**tuning.params).fit_rows(moments, bank)
+    few, own, held, banked = moments.turned(axes), *(turned(part, axes) for part in (rows, valid, bank))
+    small = clone(aligner).fit_rows(few, own, y, held)
+    tuning = _tuned(_Fit(small, few, own, y, held), banked, relevant, seed)
+    aligner.set_params(**tuning.params).fit_rows(moments, rows, y, valid)
     return tuning
 
 
-def _tuned(
-    aligner: Aligner,
-    moments: Moments,
-    valid: Mapping[str, Features],
-    bank: Mapping[str, Features],
-    relevant: Right,
-    seed: int,
-) -> Tuning:
-    tuning = Tuning(aligner.settled())
-    small = _Scorer(valid, {c: sampled(f, FEW, seed) for c, f in bank.items()}, _thinned(relevant, seed))
+@dataclass
+class _Fit:
+    """A fitted aligner and what it was fitted on."""
 
-    def again() -> None:
-        aligner.fit_rows(moments, bank)
+    aligner: Aligner
+    moments: Moments
+    rows: Columns
+    y: Any
+    valid: Columns
 
+    def set(self, name: str, value: Any) -> None:
+        """Give it another parameter, and learn again where it has to."""
+        self.aligner.set_params(**{name: value})
+        if name not in self.aligner.adjustable:
+            self.aligner.fit_rows(self.moments, self.rows, self.y, self.valid)
+
+
+def _tuned(fit: _Fit, bank: Columns, relevant: Right, seed: int) -> Tuning:
+    tuning, aligner = Tuning(), fit.aligner
+    few = {c: sampled(f, FEW, seed) for c, f in bank.items()}
+    small = _Scorer(fit.valid, few, _thinned(relevant, seed))
     for name in aligner.tunable:
-        _choose(tuning, aligner, again, small, name, GRIDS[name])
+        _choose(tuning, fit, small, name, GRIDS[name])
     if aligner.ridge_by_column:
         tuning.params["ridge"] = dict.fromkeys(aligner.columns, tuning.params["ridge"])
         for column in aligner.columns:
             ridges = tuning.params["ridge"]
             tried = [ridges, *({**ridges, column: ridges[column] * factor} for factor in FACTORS)]
-            _choose(tuning, aligner, again, small, "ridge", tried)
+            _choose(tuning, fit, small, "ridge", tried)
+    tuning.params = {**aligner.selected_params(), **tuning.params}
     if bank:
         large = {c: sampled(f, BANK, seed) for c, f in bank.items()}
-        _tune_hubness(tuning, _Scorer(valid, large, relevant), aligner)
+        _tune_hubness(tuning, _Scorer(fit.valid, large, relevant), aligner)
     return tuning
 
 
 @dataclass
 class _Scorer:
-    valid: Mapping[str, Features]
-    bank: Mapping[str, Features]
+    valid: Columns
+    bank: Columns
     relevant: Right
 
-    def vectors(self, aligner: Aligner, part: Mapping[str, Features]) -> dict[str, Vectors]:
+    def vectors(self, aligner: Aligner, part: Columns) -> dict[str, Vectors]:
         return {c: aligner.project(c, f.values) for c, f in part.items() if c in aligner.columns}
 
     def score(self, aligner: Aligner) -> float:
@@ -128,28 +140,15 @@ class _Scorer:
         return float(np.mean(found)) if found else 0.0
 
 
-def _choose(
-    tuning: Tuning,
-    aligner: Aligner,
-    again: Callable[[], None],
-    scorer: _Scorer,
-    name: str,
-    values: Sequence[Any],
-) -> None:
+def _choose(tuning: Tuning, fit: _Fit, scorer: _Scorer, name: str, values: Sequence[Any]) -> None:
     """Set the parameter to the value with the highest score, the first of equals."""
     scores = []
     for value in values:
-        _set(aligner, again, name, value)
-        scores.append(scorer.score(aligner))
+        fit.set(name, value)
+        scores.append(scorer.score(fit.aligner))
     tuning.params[name] = values[int(np.argmax(scores))]
     tuning.trace += [{"param": name, "value": v, "score": s} for v, s in zip(values, scores, strict=True)]
-    _set(aligner, again, name, tuning.params[name])
-
-
-def _set(aligner: Aligner, again: Callable[[], None], name: str, value: Any) -> None:
-    aligner.set_params(**{name: value})
-    if name not in aligner.adjustable:
-        again()
+    fit.set(name, tuning.params[name])
 
 
 def _tune_hubness(tuning: Tuning, scorer: _Scorer, aligner: Aligner) -> None:

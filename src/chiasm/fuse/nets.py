@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from chiasm.train.adversary import judge_of, told_apart
+from chiasm.train.adversary import discriminator_loss, new_discriminator
 
 Tensor = Any
 Inputs = Mapping[str, Tensor]
@@ -119,7 +119,7 @@ class AdversarialNet(nn.Module):  # type: ignore[misc]
         super().__init__()
         self.maps = Maps(widths, width)
         self.head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, outputs))
-        self.judge = judge_of(width, len(widths))
+        self.judge = new_discriminator(width, len(widths))
 
     def forward(self, x: Inputs) -> Tensor:
         """Scores (n, q)."""
@@ -132,7 +132,7 @@ class AdversarialNet(nn.Module):  # type: ignore[misc]
         codes, here = self.maps(x)
         cells = torch.tanh(codes)[here]
         column = here.nonzero()[:, 1]
-        return told_apart(self.judge, cells, column, strength)
+        return discriminator_loss(self.judge, cells, column, strength)
 
 
 def normal(values: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from chiasm.encode.features import Features
 from chiasm.errors import require_extra
 from chiasm.fuse.fusion import Columns, Floats, Fusion, means_of
 from chiasm.numerics import fix_signs, leading_singular
-from chiasm.train.loop import Recipe, State, dropout, initialise, load, one_thread, train, watched_rows
+from chiasm.train.loop import Recipe, State, dropout, initialise, load, one_thread, train, validation_rows
 from chiasm.train.losses import loss_of
 
 Net = Any
@@ -110,8 +110,10 @@ class Neural(Fusion):
                 x,
                 coded,
                 own,
-                recipe=Recipe(epochs=self.epochs, rate=self.rate, decay=self.decay, seed=seed),
-                watched=watched_rows(len(y), groups, part, self.seed),
+                recipe=Recipe(
+                    epochs=self.epochs, learning_rate=self.rate, weight_decay=self.decay, seed=seed
+                ),
+                validation=validation_rows(len(y), groups, part, self.seed),
                 vary=vary,
             )
             for part, seed in enumerate(range(self.seed, self.seed + self.members))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from chiasm.align.alike import NEAR, all_near_copies
+from chiasm.align.near_duplicates import NEAR, all_near_duplicates
 from chiasm.checks import check_range
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import ShapeError
@@ -92,7 +92,7 @@ def duplicates(
     if not len(f.row):
         return (), 0.0
     content, first = _items(f)
-    left, right, cosines = all_near_copies(f.values[first], alike)
+    left, right, cosines = all_near_duplicates(f.values[first], alike)
     # rows and contents are the nodes of one graph: a row holds contents, and contents are near contents
     ends = np.r_[f.row, f.n + left], np.r_[f.n + content, f.n + right]
     size = f.n + len(first)

@@ -8,15 +8,15 @@ Tensor = Any
 Module = Any
 
 
-def told_apart(judge: Module, codes: Tensor, column: Tensor, strength: float) -> Tensor:
-    """Cross entropy of a judge that tells the column (n,) of codes (n, k), a scalar.
+def discriminator_loss(discriminator: Module, codes: Tensor, column: Tensor, strength: float) -> Tensor:
+    """Cross entropy of a discriminator that tells the column (n,) of codes (n, k), a scalar.
 
-    Its gradient reaches the judge as it is, and the codes reversed and times `strength` (Ganin & Lempitsky
-    2015, arXiv 1409.7495).
+    Its gradient reaches the discriminator as it is, and the codes reversed and times `strength` (Ganin &
+    Lempitsky 2015, arXiv 1409.7495).
     """
     from torch.nn.functional import cross_entropy
 
-    return cross_entropy(judge(reverse(codes, strength)), column)
+    return cross_entropy(discriminator(reverse(codes, strength)), column)
 
 
 def reverse(values: Tensor, strength: float) -> Tensor:
@@ -24,8 +24,8 @@ def reverse(values: Tensor, strength: float) -> Tensor:
     return values.detach() * (1 + strength) - values * strength
 
 
-def judge_of(width: int, columns: int) -> Module:
-    """An untrained discriminator: codes (n, width) to scores (n, columns)."""
+def new_discriminator(width: int, columns: int) -> Module:
+    """An untrained one: codes (n, width) to scores (n, columns)."""
     from torch import nn
 
     return nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, columns))

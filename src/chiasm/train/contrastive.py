@@ -13,6 +13,7 @@ from typing import Any
 from chiasm.errors import ShapeError, UsageError
 
 Tensor = Any
+Group = Any
 
 
 def info_nce(left: Tensor, right: Tensor, scale: Tensor | float, positives: Tensor | None = None) -> Tensor:
@@ -28,32 +29,56 @@ def info_nce(left: Tensor, right: Tensor, scale: Tensor | float, positives: Tens
     scores = (scale * left) @ right.T  # (b, b)
     target = torch.arange(len(left), device=left.device)
     if positives is not None:
-        target = together(left, positives).to(scores.dtype)
+        target = (positives[:, None] == positives).to(scores.dtype)
         target = target / target.sum(dim=1, keepdim=True)
     return (cross_entropy(scores, target) + cross_entropy(scores.T, target)) / 2
 
 
 def sigmoid_loss(
-    left: Tensor, right: Tensor, scale: Tensor | float, bias: Tensor | float, positives: Tensor | None = None
+    left: Tensor,
+    right: Tensor,
+    scale: Tensor | float,
+    bias: Tensor | float,
+    positives: Tensor | None = None,
+    *,
+    group: Group | None = None,
 ) -> Tensor:
     """Cross entropy of 'these two belong together', the mean of the rows' sums over b pairs, a scalar.
 
     SigLIP (Zhai et al. 2023, arXiv 2303.15343), which starts from scale 10 and bias -10.
+
+    group : torch.distributed processes that each hold b rows of one batch, as in `tiled_info_nce`: each gets
+        the loss of the whole batch, and gradients whose mean over the processes is that loss's. A process
+        holds the scores of its own rows against everyone's.
     """
+    check_pairs(left, right, positives)
+    if group is None:
+        ids = row_ids(left, positives)
+        return _sigmoid(left, right, scale, bias, ids, ids)
+    from chiasm.train.processes import averaged, check_equal, first_row, gathered
+
+    check_equal(left, group)
+    ids = row_ids(left, positives, first_row(left, group))
+    own = _sigmoid(left, gathered(right, group), scale, bias, ids, gathered(ids, group))
+    return averaged(own, group)
+
+
+def _sigmoid(
+    left: Tensor, right: Tensor, scale: Tensor | float, bias: Tensor | float, ids: Tensor, others: Tensor
+) -> Tensor:
+    """Of rows left (b, d) with ids (b,) against right (B, d) with others (B,)."""
     from torch.nn.functional import logsigmoid
 
-    check_pairs(left, right, positives)
-    scores = (scale * left) @ right.T + bias  # (b, b)
-    sign = 2 * together(left, positives).to(scores.dtype) - 1
+    scores = (scale * left) @ right.T + bias  # (b, B)
+    sign = 2 * (ids[:, None] == others).to(scores.dtype) - 1
     return -logsigmoid(sign * scores).sum() / len(left)
 
 
-def together(left: Tensor, positives: Tensor | None) -> Tensor:
-    """(b, b) whether two rows belong together."""
+def row_ids(left: Tensor, positives: Tensor | None, first: int = 0) -> Tensor:
+    """(b,) the positives; where there are none, a number of its own for every row, from `first` on."""
     import torch
 
-    ids = torch.arange(len(left), device=left.device) if positives is None else positives
-    return ids[:, None] == ids
+    return torch.arange(first, first + len(left), device=left.device) if positives is None else positives
 
 
 def check_pairs(left: Tensor, right: Tensor, positives: Tensor | None) -> None:

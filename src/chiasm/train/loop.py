@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -21,27 +21,40 @@ State = dict[str, NDArray[Any]]
 ModuleLoss = Callable[[Module, Inputs, Tensor, Tensor], Tensor]
 Vary = Callable[[Inputs, Any], Inputs]
 
-WATCHED = 6
-"""One group in this many is watched for early stopping."""
+VALIDATION = 6
+"""One group in this many is held out for early stopping."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How a module is trained.
 
-    epochs : passes over the rows, at most.
-    patience : passes without a better loss on the watched rows before it stops.
-    rate, decay : step length and weight decay of AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101).
+    epochs : passes over the rows that are planned for.
+    patience : passes without a better loss on the validation rows before it stops.
+    learning_rate, weight_decay : of AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101).
     batch : rows a step; None takes a tenth of the rows, 16 to 512.
     seed : of the order of the rows and of whatever varies them.
+    stop_epoch : passes after which it stops anyway, with the learning rates of all `epochs`; None for none.
     """
 
     epochs: int = 100
     patience: int = 10
-    rate: float = 2e-3
-    decay: float = 0.1
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.1
     batch: int | None = None
     seed: int = 0
+    stop_epoch: int | None = None
+
+    @classmethod
+    def of(cls, estimator: Any, **given: Any) -> Recipe:
+        """From an estimator's parameters of the same names, and others."""
+        own = [one.name for one in fields(cls) if one.name not in given]
+        return cls(**{name: getattr(estimator, name) for name in own}, **given)
+
+    @property
+    def passes(self) -> int:
+        """Over the rows, at most."""
+        return self.epochs if self.stop_epoch is None else min(self.epochs, self.stop_epoch)
 
 
 def train(
@@ -52,18 +65,18 @@ def train(
     weights: Tensor,
     *,
     recipe: Recipe,
-    watched: NDArray[np.int64] | None = None,
+    validation: NDArray[np.int64] | None = None,
     vary: Vary | None = None,
 ) -> State:
     """Train a torch module in place; its best state as arrays.
 
     inputs : {name: (n, …)}, with y (n, …) and weights (n,).
     loss : of (module, inputs, y, weights) of some rows, a scalar.
-    watched : rows not learned from, on whose loss the best pass is chosen; None or empty watches all rows.
+    validation : rows not learned from, on whose loss the best pass is chosen; None or empty takes all rows.
     vary : changes a batch before it is learned from, given a torch.Generator.
     """
-    rows = np.arange(len(y)) if watched is None else np.setdiff1d(np.arange(len(y)), watched)
-    seen = rows if watched is None or not len(watched) else watched
+    rows = np.arange(len(y)) if validation is None else np.setdiff1d(np.arange(len(y)), validation)
+    seen = rows if validation is None or not len(validation) else validation
     with one_thread():
         return _best(module, _Steps(module, loss, (inputs, y, weights), rows, recipe, vary), seen, recipe)
 
@@ -87,7 +100,7 @@ class _Steps:
         self.size = recipe.batch or int(np.clip(len(rows) // 10, 16, 512))
         self.generator = generator(recipe.seed, "order")
         self.optimiser = torch.optim.AdamW(
-            module.parameters(), lr=recipe.rate, weight_decay=recipe.decay, fused=True
+            module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
 
     def learn(self) -> None:
@@ -119,7 +132,7 @@ class _Steps:
 def _best(module: Module, steps: _Steps, seen: NDArray[np.int64], recipe: Recipe) -> State:
     """The state of the best pass, which the module is left with."""
     best, least, since = state_of(module), np.inf, 0
-    for _ in range(recipe.epochs):
+    for _ in range(recipe.passes):
         steps.learn()
         now = steps.measure(seen)
         since = 0 if now < least else since + 1
@@ -170,14 +183,14 @@ def generator(seed: int, name: str) -> Any:
     return torch.Generator().manual_seed(int.from_bytes(digest, "big"))
 
 
-def watched_rows(n: int, groups: NDArray[np.int64] | None, part: int, seed: int) -> NDArray[np.int64]:
-    """The rows of one part in `WATCHED` of all groups (of all rows where None); empty where that is none."""
+def validation_rows(n: int, groups: NDArray[np.int64] | None, part: int, seed: int) -> NDArray[np.int64]:
+    """The rows of one part in `VALIDATION` of all groups (or rows, where None); empty where that is none."""
     codes = np.arange(n) if groups is None else groups
     known = np.unique(codes)
-    if len(known) < WATCHED:
+    if len(known) < VALIDATION:
         return np.zeros(0, np.int64)
     order = np.random.default_rng(seed).permutation(known)
-    return np.flatnonzero(np.isin(codes, order[part % WATCHED :: WATCHED]))
+    return np.flatnonzero(np.isin(codes, order[part % VALIDATION :: VALIDATION]))
 
 
 def dropout(gaps: Mapping[str, float], drop: float, corrupt: float = 0.0) -> Vary:

@@ -29,7 +29,7 @@ from rich.progress import TextColumn
 from torch.optim.lr_scheduler import LambdaLR
 
 from chiasm.errors import require_extra
-from chiasm.train.kept import PASS, HeldOut, checkpoint, name_of
+from chiasm.train.checkpoints import PASS, HeldOut, checkpoint, name_of
 from chiasm.train.loop import Recipe, State, generator, one_thread, state_of
 from chiasm.train.pairs import Pair, PairedRows
 from chiasm.train.watch import Watch, watch
@@ -42,7 +42,7 @@ Score = Callable[[Net], float]
 TERMINATED = 128 + signal.SIGTERM
 """The exit code of what a SIGTERM ended."""
 WARMUP = 10
-"""Steps in which the rate rises; from then on it falls as a cosine, to zero after the last pass."""
+"""Steps in which the learning rate rises; then it falls as a cosine, to zero after all planned passes."""
 
 
 class Trained(NamedTuple):
@@ -71,7 +71,7 @@ def train_paired(
     what, held_out : tell apart trainings that differ in the loss, or in the rows that `score` looks at,
         alone, when one goes on after a kill.
     """
-    if not recipe.epochs:
+    if not recipe.passes:
         return Trained(state_of(net), 0)
     asked = watch()
     folder = None if asked.resume is None else asked.resume / name_of(net, rows, recipe, what, held_out or {})
@@ -84,7 +84,7 @@ def train_paired(
         if trainer.received_sigterm:  # in the last step, after which Lightning no longer looks
             raise SIGTERMException
     if score is None:
-        return Trained(state_of(net), recipe.epochs)
+        return Trained(state_of(net), recipe.passes)
     net.load_state_dict(best.parameters)
     return Trained(state_of(net), best.epochs)
 
@@ -113,10 +113,11 @@ class Paired(LightningModule):  # type: ignore[misc]
         matrices = [p for p in self.net.parameters() if p.ndim > 1]
         others = [p for p in self.net.parameters() if p.ndim < 2]
         groups = [
-            {"params": matrices, "weight_decay": self.recipe.decay},
+            {"params": matrices, "weight_decay": self.recipe.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
-        optimiser = torch.optim.AdamW([g for g in groups if g["params"]], lr=self.recipe.rate, fused=True)
+        some = [group for group in groups if group["params"]]
+        optimiser = torch.optim.AdamW(some, lr=self.recipe.learning_rate, fused=True)
         total = max(self.recipe.epochs * self.rows.steps, 1)
 
         def factor(step: int) -> float:
@@ -195,7 +196,7 @@ def _trainer(recipe: Recipe, best: Best, asked: Watch, steps: int) -> Trainer:
         strategy="ddp" if torchrun() else "auto",
         devices=world,
         num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", "1")),
-        max_epochs=recipe.epochs,
+        max_epochs=recipe.passes,
         callbacks=[best, Bar(asked.name)] if asked.progress else [best],
         logger=False if asked.log is None else _logger(asked.log),
         log_every_n_steps=min(steps, 50),

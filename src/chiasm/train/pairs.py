@@ -20,6 +20,11 @@ class Items(NamedTuple):
     first: Tensor
     count: Tensor
 
+    @classmethod
+    def of(cls, values: Tensor, count: Tensor) -> Items:
+        """Vectors, and of each row how many are its own."""
+        return cls(values, count.cumsum(0) - count, count)
+
 
 class Pair(NamedTuple):
     """Rows of two columns: left (b, d), right (b, d'), and ids (b,), the same where rows belong together."""

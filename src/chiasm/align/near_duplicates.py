@@ -1,4 +1,4 @@
-"""Copies and near-copies: sought fast among the rows of a training, and all of them for an audit."""
+"""Copies and near-duplicates: sought fast among the rows of a training, and all of them for an audit."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from chiasm.encode.features import Features
 from chiasm.numerics import blocks, leading_eigen, leading_singular, unit_rows
 
 NEAR = 0.99
-"""Cosine of features, less their mean, from which two items are near-copies. A photo compressed again or at
-60 % of its size is as near to itself (9 of 10, by the built-in encoder), a cropped one is not; strangers in
-made sounds and digits reach 0.98."""
+"""Cosine of features, less their mean, from which two items are near-duplicates. A photo compressed again or
+at 60 % of its size is as near to itself (9 of 10, by the built-in encoder), a cropped one is not; strangers
+in made sounds and digits reach 0.98."""
 WIDE = 32
 """Narrower columns know exact copies only: among few directions what is merely alike is as near."""
 AXES, SAMPLE, NEIGHBOURS = 16, 1_000, 8
 MORE_AXES = 64
-"""Leading directions in which all near-copies are looked for first."""
+"""Leading directions in which all near-duplicates are looked for first."""
 
 Places = NDArray[np.int64]
 Vectors = NDArray[Any]
 
 
-def alike(columns: Mapping[str, Features]) -> Places:
-    """(n,) ids of rows, equal where a chain of copies or near-copies links them in any column."""
+def near_duplicate_ids(columns: Mapping[str, Features]) -> Places:
+    """(n,) ids of rows, equal where a chain of copies or near-duplicates links them in any column."""
     n = next(iter(columns.values())).n
     links = np.concatenate([_links(f) for _, f in sorted(columns.items())], axis=1)
     graph = sparse.coo_array((np.ones(links.shape[1], bool), tuple(links)), shape=(n, n))
@@ -38,22 +38,22 @@ def alike(columns: Mapping[str, Features]) -> Places:
 
 
 def _links(features: Features) -> Places:
-    """(2, links) rows with a copy, and with a near-copy, of the same item."""
+    """(2, links) rows with a copy, and with a near-duplicate, of the same item."""
     values = features.values + np.float32(0)  # of the two zeros one
     packed = values.view(np.dtype((np.void, values.itemsize * values.shape[1])))[:, 0]
     _, first, place = np.unique(packed, return_index=True, return_inverse=True)
     copies = np.stack([features.row, features.row[first][place]])
     if features.width < WIDE or len(first) < 2:
         return copies
-    near = near_copies(values[first])
+    near = near_duplicates(values[first])
     return np.concatenate([copies, features.row[first][near]], axis=1)
 
 
-def near_copies(values: Vectors) -> Places:
+def near_duplicates(values: Vectors) -> Places:
     """(2, pairs) places among distinct vectors (n, d) whose cosine, less the mean, is `NEAR` or more.
 
     Found among the neighbours in few principal directions, in which distances are never longer; of more than
-    `NEIGHBOURS` near-copies some are left to the chain.
+    `NEIGHBOURS` near-duplicates some are left to the chain.
     """
     units = unit_rows(values - values.mean(axis=0))
     sample = units[:: max(len(units) // SAMPLE, 1)]
@@ -67,9 +67,9 @@ def near_copies(values: Vectors) -> Places:
     return np.stack([left, right])[:, cosines >= NEAR]
 
 
-def all_near_copies(values: Vectors, least: float = NEAR) -> tuple[Places, Places, Vectors]:
+def all_near_duplicates(values: Vectors, least: float = NEAR) -> tuple[Places, Places, Vectors]:
     """(p,), (p,) all pairs of vectors (n, d) whose cosine, less the mean, is `least` or more, the earlier
-    first, and their cosines (p,). Time grows with n²; `near_copies` is for a training's many rows."""
+    first, and their cosines (p,). Time grows with n²; `near_duplicates` is for a training's many rows."""
     unit = unit_rows(values - values.mean(axis=0))
     few = np.asarray(unit @ _axes(unit), np.float32) if min(unit.shape) > 2 * MORE_AXES else unit
     found = [_near(unit, few, rows, least) for rows in blocks(len(few), len(few))]
