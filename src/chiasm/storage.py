@@ -1,14 +1,15 @@
-"""Model folders: written aside and renamed, read with their hashes checked, never running code from them."""
+"""Folders and files written aside and renamed; folders read with their hashes checked, never running code."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,47 +20,83 @@ from safetensors.numpy import load_file, save_file
 
 from chiasm.errors import ChiasmError, FolderError
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 LARGEST_JSON = 256 * 2**20
+CHANGED = "another process changed the model meanwhile"
 _ARRAY = "$array"
 
 Tree = Any
 
 
 @contextmanager
-def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def new_folder(path: Path, *, overwrite: bool = False, was: str | None = None) -> Iterator[Path]:
     """A folder to write into that takes the place of `path` only when everything is written.
 
+    was : the `fingerprint` that what is replaced must still have, so that of two who read, change and write
+        one folder at a time neither undoes what the other did; None replaces whatever is there.
+
     Interrupted it leaves `path` as it was; killed it may leave a hidden folder beside it, in which a model
-    that was being replaced lies whole. Raises FolderError where nothing can be written, and where `path`
-    exists, unless `overwrite` is set; even then only a former model folder or an empty one is replaced.
+    that was being replaced lies whole. A link stays, and what it leads to is replaced. Raises FolderError
+    where nothing can be written, and where `path` exists, unless `overwrite` is set; even then only a former
+    model folder or an empty one is replaced.
     """
     check_free(path, overwrite=overwrite)
     with _written(path):
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
             (aside / "new").mkdir()
             yield aside / "new"
-            _replace(path, aside)
+            _replace(path, aside, was)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A file to write that takes the place of `path` only when it is whole; its folder is made where there is
+    none. What is no file, as a device, is written as it is. FolderError where nothing can be written."""
+    with _written(path):
+        place = path.resolve()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.exists() and not place.is_file():
+            yield place
+            return
+        aside = Path(tempfile.mkdtemp(prefix=".chiasm.", dir=place.parent))
+        try:
+            yield aside / place.name
+            (aside / place.name).replace(place)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
 
 def check_free(path: Path, *, overwrite: bool = False) -> None:
-    """Raise FolderError unless a folder may be written at `path`."""
+    """Raise FolderError unless a folder may and can be written at `path`; nothing is left there."""
     with _written(path):
-        if not os.path.lexists(path):
-            return
-        if not overwrite:
-            raise FolderError("the output exists", where=str(path), hint="Pass --overwrite to replace it.")
-        if not path.is_dir() or (any(path.iterdir()) and not (path / MANIFEST).is_file()):
-            raise FolderError(
-                "the output exists and is no model folder, so it is not replaced",
-                where=str(path),
-                hint="Remove it.",
-            )
+        if os.path.lexists(path):
+            _check_replaceable(path, overwrite)
+        missing = path.resolve()
+        while not os.path.lexists(missing.parent):
+            missing = missing.parent
+        Path(tempfile.mkdtemp(prefix=f".{missing.name}.", dir=missing.parent)).rmdir()
+
+
+def _check_replaceable(path: Path, overwrite: bool) -> None:
+    if not overwrite:
+        raise FolderError("the output exists", where=str(path), hint="Pass --overwrite to replace it.")
+    if not path.is_dir() or (any(path.iterdir()) and not (path / MANIFEST).is_file()):
+        what = "the output exists and is no model folder, so it is not replaced"
+        raise FolderError(what, where=str(path), hint="Remove it.")
+
+
+def fingerprint(path: Path) -> str:
+    """What tells one state of a model folder from another: the hash of its manifest; "" where it has none."""
+    try:
+        return sha256(path / MANIFEST)
+    except OSError:
+        return ""
 
 
 @contextmanager
@@ -75,13 +112,22 @@ def _written(path: Path) -> Iterator[None]:
         raise FolderError(f"cannot write there: {error}", where=str(path)) from error
 
 
-def _replace(path: Path, aside: Path) -> None:
-    """Put `aside`/new in the place of `path`, and what was there, if anything, into `aside`/old."""
+def _replace(path: Path, aside: Path, was: str | None) -> None:
+    """Put `aside`/new in the place of `path`, and what was there, if anything, into `aside`/old.
+
+    Of several processes one alone can rename what is there, so that what it then holds is what it replaces.
+    """
     old = aside / "old"
     try:
-        if os.path.lexists(path):
+        with suppress(FileNotFoundError):
             path.replace(old)
+        if was is not None and fingerprint(old) != was:
+            raise FolderError(CHANGED, where=str(path), hint="Run it again.")
         (aside / "new").replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):  # another one was quicker
+            raise FolderError(CHANGED, where=str(path), hint="Run it again.") from error
+        raise
     finally:
         if os.path.lexists(old) and not os.path.lexists(path):
             old.replace(path)

@@ -64,7 +64,6 @@ def shares(
     value: Value,
     columns: Sequence[str],
     groups: Mapping[str, Sequence[str]] | None = None,
-    present: Sequence[bool] | NDArray[np.bool_] | None = None,
     seed: int = 0,
 ) -> Shares:
     """The Shapley value (Shapley 1953; of predictions Lundberg & Lee 2017) of each column of one row.
@@ -73,18 +72,14 @@ def shares(
         for nothing shown is the base. ShapeError, DataError where it gives anything but (s,) finite numbers.
     groups : {modality: its columns}: the columns of a group share out what the modality as a whole gets (the
         Owen value, Owen 1977); a column outside any group is a modality of its own.
-    present : (m,) columns that the row has, all by default; the others are never shown and get 0.
 
     All coalitions are looked at where there are at most 2^12; else antithetic random orders are drawn by
     `seed` (Mitchell et al. 2022), whose shares still add up, and a modality's sum stays exact while there
     are at most twelve modalities.
     """
-    here = np.ones(len(columns), bool) if present is None else np.asarray(present, bool)
-    if here.shape != (len(columns),):
-        raise ShapeError(f"expected ({len(columns)},), got {here.shape}", where="present")
-    plan = _plan(_modalities(columns, groups, here), seed)
-    masks = _spread(plan.masks, here)
-    return _shares(plan, _checked(value(masks), len(masks)), columns, here)
+    plan = _plan(_modalities(columns, groups), seed)
+    masks = plan.masks.copy()  # the plan is kept for the next row
+    return _shares(plan, _checked(value(masks), len(masks)), columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,10 +98,8 @@ class _Plan:
     exact: bool
 
 
-def _modalities(
-    columns: Sequence[str], groups: Mapping[str, Sequence[str]] | None, here: NDArray[np.bool_]
-) -> tuple[int, ...]:
-    """The modality of each column that the row has, counted from 0."""
+def _modalities(columns: Sequence[str], groups: Mapping[str, Sequence[str]] | None) -> tuple[int, ...]:
+    """The modality of each column, counted from 0."""
     if len(set(columns)) != len(columns):
         raise UsageError(f"columns must differ, got {list(columns)}")
     owner: dict[str, tuple[str, str]] = {column: ("column", column) for column in columns}
@@ -115,9 +108,8 @@ def _modalities(
             if owner.get(column) != ("column", column):
                 raise UsageError(f"{column!r} is no column, or in two groups", where=f"group {name!r}")
             owner[column] = ("group", name)
-    owners = [owner[column] for column, has in zip(columns, here, strict=True) if has]
-    order = {name: i for i, name in enumerate(dict.fromkeys(owners))}
-    return tuple(order[name] for name in owners)
+    order = {name: i for i, name in enumerate(dict.fromkeys(owner.values()))}
+    return tuple(order[owner[column]] for column in columns)
 
 
 @lru_cache(maxsize=256)
@@ -175,23 +167,14 @@ def _drawn(count: int, sets: int, seed: int) -> tuple[Masks, NDArray[np.int64], 
     return before.reshape(-1, count), orders.ravel(), np.full(orders.size, 1 / len(orders))
 
 
-def _shares(plan: _Plan, scores: Floats, columns: Sequence[str], here: NDArray[np.bool_]) -> Shares:
+def _shares(plan: _Plan, scores: Floats, columns: Sequence[str]) -> Shares:
     """Shares from the scores (s,) of the plan's masks; what rounding leaves goes to the largest of them."""
     base, score = float(scores[0]), float(scores[-1])
     terms = plan.weight * (scores[plan.after] - scores[plan.before])
-    own = np.bincount(plan.player, terms, minlength=int(here.sum()))
+    own = np.bincount(plan.player, terms, minlength=len(columns))
     if len(own):
         own[np.abs(own).argmax()] += score - base - own.sum()
-    every = np.zeros(len(columns))
-    every[here] = own
-    return Shares(base, score, dict(zip(columns, every.tolist(), strict=True)), plan.exact)
-
-
-def _spread(masks: Masks, here: NDArray[np.bool_]) -> Masks:
-    """Masks (s, p) of the columns here as masks (s, m) of all."""
-    wide = np.zeros((len(masks), len(here)), bool)
-    wide[:, here] = masks
-    return wide
+    return Shares(base, score, dict(zip(columns, own.tolist(), strict=True)), plan.exact)
 
 
 def _checked(given: Any, count: int) -> Floats:
