@@ -108,13 +108,13 @@ def test_a_measure_that_is_not_defined_says_nothing_of_the_predictor():
         "ill", task, ["yes"] * ill.sum(), "sum", {"sum": singles["notes"]}, singles, patterns
     ).verdicts
     assert said == ("AUC cannot be measured: one class only.", "Hardly any row to judge by of: no (0).")
-    price, task, scores = numbers()
+    _, task, scores = numbers()
     found = judge_target("price", task, [100.0] * 300, "late", {"late": scores}, {})
     assert found.verdicts == ("R² cannot be measured: one value only.",)
 
 
 def test_one_group_has_no_interval_and_is_sure_of_nothing():
-    """What is sure of 500 rows is not of one site with as many; of two sites the interval is between theirs."""
+    """What is sure of 500 rows is not of one site with as many; two sites bound the interval themselves."""
     assert judged(strength=(1.5, 1.5)).verdicts[1].startswith("Fusion helps")
     one = judged(strength=(1.5, 1.5), groups=["north"] * 500)
     assert one.verdicts == ("One group only: no intervals, so nothing is sure.",)
