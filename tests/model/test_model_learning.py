@@ -13,9 +13,10 @@ from chiasm.encode.encoder import Encoder
 from chiasm.errors import DataError
 from chiasm.fuse.experts import Experts
 from chiasm.fuse.late import Late
+from chiasm.heads.conformal import Conformal
 from chiasm.heads.task import Task
 from chiasm.judge.estimate import Estimate
-from chiasm.model import Model
+from chiasm.model import Model, learning
 from chiasm.model.choice import chosen
 from chiasm.model.inputs import choose_inputs
 from chiasm.model.lesson import Lesson
@@ -88,6 +89,71 @@ def test_the_past_never_learns_from_the_future() -> None:
     for number, learned in enumerate(fits):
         judged = [times[i] for i in np.flatnonzero(trial.fold == number)]
         assert max(times[i] for i in learned) < min(judged)
+
+
+def test_coverage_is_judged_by_the_past_alone() -> None:
+    """Each part of the rows is ten times as uncertain as the one before: intervals that the past taught hold
+    one row in ten, those of the future would hold nearly all. The oldest fold has no past to be judged by."""
+    n, parts, rng = 200, 5, np.random.default_rng(0)
+    x, part = rng.standard_normal(n), np.repeat(np.arange(parts), n // parts)
+    y = x + rng.standard_normal(n) * 10.0 ** (part - parts)
+    data = {"x": [[v, 1.0] for v in x.tolist()], "y": y.tolist(), "t": [float(i) for i in range(n)]}
+    (outcome,) = chiasm.fit(data, target="y", time="t", fuse=QUICK, folds=4).outcomes
+    assert outcome.rows == 160
+    (coverage,) = outcome.coverage
+    assert coverage.measured.high < 0.4
+
+
+def test_rows_that_hold_nothing_have_no_set_in_fit_and_on_other_rows() -> None:
+    """What is held is the same whether or not a third of the rows have nothing to be predicted from."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(150)
+    y = (x + 0.3 * rng.standard_normal(150)).tolist()
+    whole = {"x": [[v, 1.0] for v in x.tolist()], "y": y}
+    gaps = {"x": whole["x"] + [None] * 75, "y": y + y[:75]}
+    full, holed = (chiasm.fit(data, target="y", fuse=QUICK, folds=4) for data in (whole, gaps))
+    for outcome in (holed.outcomes[0], holed.evaluate(gaps).outcomes[0]):
+        assert (outcome.rows, outcome.unanswered) == (225, 75)
+        (found,) = outcome.coverage
+        assert 0.8 < found.measured.value < 0.97
+        assert found.size == pytest.approx(full.outcomes[0].coverage[0].size, rel=0.2)
+
+
+class Loud(Late):
+    """Four times as sure as it should be, so that calibration has work to do."""
+
+    def _score(self, columns: Any) -> Any:
+        return 4 * super()._score(columns)
+
+
+@pytest.mark.parametrize("time", [None, "t"])
+def test_the_sets_in_use_are_learned_from_the_scores_they_were_judged_by(
+    time: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials: list[Trial] = []
+    real = learning.run
+
+    def spied(*args: Any) -> Trial:
+        trials.append(real(*args))
+        return trials[-1]
+
+    monkeypatch.setattr(learning, "run", spied)
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 250)
+    data = {"x": (rng.standard_normal((250, 2)) + y[:, None]).tolist(), "y": [f"c{v}" for v in y]}
+    data |= {} if time is None else {time: [float(i) for i in range(250)]}
+    model = chiasm.fit(data, target="y", fuse=Loud(heads=("linear",)), folds=4, time=time)
+    (trial,), own = trials, model.predictors["y"]
+    used = trial.singles["x"]
+    scores = used.scores.copy()
+    if time is not None:  # nothing taught the oldest fold's calibration: it has that of all rows
+        assert used.calibrations[0] is None
+        oldest = trial.fold == 0
+        scores[oldest] = own.calibration.transform(used.raw[oldest], ["x"] * oldest.sum())
+    expected = Conformal().fit(scores, trial.lesson.coded, own.task, ["x"] * 250)
+    assert own.conformal.thresholds_ == expected.thresholds_
+    in_sample = own.calibration.transform(used.raw, ["x"] * 250)
+    assert not np.allclose(in_sample[trial.fold > 0], used.scores[trial.fold > 0])
 
 
 def test_copies_of_one_row_in_several_folds_are_what_groups_are_for() -> None:

@@ -24,12 +24,12 @@ REST = UNNAMED  # small patterns share a threshold with rows of none
 class Conformal(Estimator):
     """Sets of classes or intervals of numbers that hold the truth with probability `coverage`.
 
-    From out-of-fold scores: how strange is each row's truth, and what strangeness do `coverage` of n + 1
-    rows stay below (Vovk et al. 2005)? Strange is: of classes, minus log probability, whose sets are the
-    smallest (Sadinle et al. 2019); of labels, the strangest that the row has, so that the set holds all of
-    them; of an order, the larger tail beyond the class, so that sets have no holes; of numbers, the largest
-    error of the outputs in units of their usual error for the columns present. Each pattern of present
-    columns with 50 rows has its own threshold (Mondrian); smaller ones share one.
+    From out-of-fold scores: how little does each row's truth conform to them, and what nonconformity do
+    `coverage` of n + 1 rows stay below (Vovk et al. 2005)? It is, of classes, minus log probability, whose
+    sets are the smallest (Sadinle et al. 2019); of labels, the largest of those that the row has, so that the
+    set holds all of them; of an order, the larger tail beyond the class, so that sets have no holes; of
+    numbers, the largest error of the outputs in units of their usual error for the columns present. Each
+    pattern of present columns with 50 rows has its own threshold (Mondrian); smaller ones share one.
 
     Guaranteed, for rows exchangeable with those learned from: coverage on average over the rows of a
     pattern if the scores came from one model that saw none of them; of numbers with several outputs nearly
@@ -43,7 +43,7 @@ class Conformal(Estimator):
 
     Attributes
     ----------
-    thresholds_ : {pattern: largest strangeness inside}, infinite where too few rows are known.
+    thresholds_ : {pattern: largest nonconformity inside}, infinite where too few rows are known.
     scales_ : {pattern: (q,) usual error in standard units}, of numbers.
     """
 
@@ -75,9 +75,9 @@ class Conformal(Estimator):
         self.task_ = task.to_json()
         errors = np.abs(scores[known] - y) if task.is_number else np.zeros((int(known.sum()), 1))
         self.scales_ = _scales(errors, names)
-        strange = self._strangeness(scores[known], y, names.tolist())
+        nonconformity = self._nonconformity(scores[known], y, names.tolist())
         weights = _weights(None if groups is None else np.asarray(groups)[known], len(y))
-        self.thresholds_ = _thresholds(strange, names, weights, self.coverage)
+        self.thresholds_ = _thresholds(nonconformity, names, weights, self.coverage)
         return self
 
     def sets(self, scores: Floats, patterns: Sequence[str] | None = None) -> Mask:
@@ -86,10 +86,10 @@ class Conformal(Estimator):
         if task.is_number:
             raise DataError("numbers have intervals, not sets", where="Conformal")
         scores = np.asarray(check_matrix(scores, "scores", task.outputs), np.float64)
-        closed = _strange(task, scores) > self._limits(patterns, len(scores))[:, None]
+        each = _nonconformities(task, scores)
+        closed = each > self._limits(patterns, len(scores))[:, None]
         if task.kind != "labels":  # the likeliest class, of an order the middle one, is always open
-            strange = np.nan_to_num(_strange(task, scores))
-            closed[np.arange(len(closed)), strange.argmin(axis=1)] = False
+            closed[np.arange(len(closed)), np.nan_to_num(each).argmin(axis=1)] = False
         return ~closed
 
     def intervals(self, scores: Floats, patterns: Sequence[str] | None = None) -> Floats:
@@ -104,12 +104,13 @@ class Conformal(Estimator):
         return np.stack([task.numbers(scores - half), task.numbers(scores + half)], axis=-1)
 
     def covered(self, scores: Floats, y: NDArray[Any], patterns: Sequence[str] | None = None) -> Mask:
-        """(n,) whether the set or interval holds the coded truth, all of it."""
+        """(n,) whether the set or interval holds the coded truth, all of it; True in NaN rows, of which
+        nothing is closed."""
         task = self._task()
         if task.is_number or task.kind == "labels":
             names = row_patterns(patterns, len(scores))
-            strange = self._strangeness(np.asarray(scores, np.float64), y, names)
-            return ~(strange > self._limits(patterns, len(scores)))
+            nonconformity = self._nonconformity(np.asarray(scores, np.float64), y, names)
+            return ~(nonconformity > self._limits(patterns, len(scores)))
         return np.asarray(self.sets(scores, patterns)[np.arange(len(y)), y], bool)
 
     def abstains(self, scores: Floats, patterns: Sequence[str] | None = None) -> Mask:
@@ -136,19 +137,19 @@ class Conformal(Estimator):
         rest = self.scales_[REST]
         return np.array([self.scales_.get(name, rest) for name in names]).reshape(len(names), -1)
 
-    def _strangeness(self, scores: Floats, y: NDArray[Any], names: Sequence[str]) -> Floats:
+    def _nonconformity(self, scores: Floats, y: NDArray[Any], names: Sequence[str]) -> Floats:
         """(n,) of the truth."""
         task = Task.from_json(self.task_)
         if task.is_number:
             return np.asarray((np.abs(scores - y) / self._units(names)).max(axis=1))
-        each = _strange(task, scores)
+        each = _nonconformities(task, scores)
         if task.kind == "labels":
             return np.asarray(np.where(y > 0, each, 0.0).max(axis=1))
         return np.asarray(each[np.arange(len(y)), y])
 
 
-def _strange(task: Task, scores: Floats) -> Floats:
-    """(n, q) how strange each class or label would be."""
+def _nonconformities(task: Task, scores: Floats) -> Floats:
+    """(n, q) that of each class or label, were it the truth."""
     if task.kind == "labels":
         return np.asarray(np.logaddexp(0, -scores))
     if task.kind == "classes":
@@ -169,7 +170,7 @@ def _scales(errors: Floats, names: NDArray[Any]) -> dict[str, Floats]:
     return scales
 
 
-def _thresholds(strange: Floats, names: NDArray[Any], weights: Floats, coverage: float) -> dict[str, Floats]:
+def _thresholds(values: Floats, names: NDArray[Any], weights: Floats, coverage: float) -> dict[str, Floats]:
     """{pattern: its threshold} of patterns with `SMALLEST` rows or groups; the others share that of `REST`,
     which is never below any where they are few even together."""
     found = {}
@@ -177,19 +178,19 @@ def _thresholds(strange: Floats, names: NDArray[Any], weights: Floats, coverage:
     for name in np.unique(names).tolist():
         mine = names == name
         if weights[mine].sum() >= SMALLEST and name != REST:
-            found[name] = quantile(strange[mine], weights[mine], coverage)
+            found[name] = quantile(values[mine], weights[mine], coverage)
             small &= ~mine
-    rest = quantile(strange[small], weights[small], coverage)
+    rest = quantile(values[small], weights[small], coverage)
     if weights[small].sum() < SMALLEST:
-        rest = max([quantile(strange, weights, coverage), *found.values()])
+        rest = max([quantile(values, weights, coverage), *found.values()])
     return {name: np.array([limit]) for name, limit in {**found, REST: rest}.items()}
 
 
-def quantile(strange: Floats, weights: Floats, coverage: float) -> float:
+def quantile(values: Floats, weights: Floats, coverage: float) -> float:
     """The least value that `coverage` of the weight, one unit more counted as infinite, does not exceed."""
-    order = np.argsort(strange, kind="stable")
+    order = np.argsort(values, kind="stable")
     reached = np.cumsum(weights[order]) >= coverage * (weights.sum() + 1) - 1e-9
-    return float(strange[order][reached.argmax()]) if reached.any() else float("inf")
+    return float(values[order][reached.argmax()]) if reached.any() else float("inf")
 
 
 def _weights(groups: NDArray[np.int64] | None, n: int) -> Floats:

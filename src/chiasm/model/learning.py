@@ -108,16 +108,16 @@ def _judged(
 
 
 def _sets(trial: Trial, used: Candidate, settings: Settings) -> list[Sets]:
-    """Whether the sets or intervals, learned on the other folds, hold the truth of each row scored."""
+    """Whether the sets or intervals, learned on the other folds, in time on earlier ones, hold the truth of
+    each row scored. A row without a score, or with few rows to learn from, gets none."""
     lesson, names = trial.lesson, np.array(trial.lesson.patterns(used.modality))
-    covered, size = np.zeros(len(names), bool), np.zeros(len(names))
-    known = finite(used.scores) & (trial.fold >= 0)
-    for number in range(int(trial.fold.max()) + 1):
-        here, others = known & (trial.fold == number), known & (trial.fold != number)
-        if others.sum() < FEW:
-            return []
-        if here.any():
-            own = _conformal(lesson, used.scores, names, others, settings.coverage)
+    covered, size = np.zeros(len(names), bool), np.full(len(names), np.nan)
+    known = finite(used.scores)
+    for number, calibration in enumerate(used.calibrations):
+        here, others = known & (trial.fold == number), known & lesson.elsewhere(trial.fold, number)
+        if here.any() and others.sum() >= FEW:
+            scores = _taught(trial, used, calibration)
+            own = _conformal(lesson, scores, names, others, settings.coverage)
             some = used.scores[here], names[here].tolist()
             covered[here] = own.covered(some[0], lesson.coded[here], some[1])
             size[here] = sizes(own, lesson.task, *some)
@@ -136,9 +136,9 @@ def _conformal(
 
 
 def sizes(conformal: Conformal, task: Task, scores: Floats, names: Sequence[str]) -> Floats:
-    """(n,) classes in the set, or the mean width of the intervals."""
+    """(n,) classes in the set, or the mean width of the intervals; NaN where a row has no scores."""
     if not task.is_number:
-        return np.asarray(conformal.sets(scores, names).sum(axis=1), np.float64)
+        return np.where(finite(scores), conformal.sets(scores, names).sum(axis=1), np.nan)
     ends = conformal.intervals(scores, names)
     return np.asarray((ends[..., 1] - ends[..., 0]).mean(axis=1), np.float64)
 
@@ -165,10 +165,20 @@ def _refitted(
         for m, one in trial.singles.items()
     }
     names = lesson.patterns(used.modality)
-    scores = calibration.transform(used.raw, names)
+    scores = _taught(trial, used, calibration)
     conformal = _conformal(lesson, scores, np.array(names), everything, settings.coverage)
     alone = used.modality is not None
     return Predictor(target, lesson.task, own, name, alone, fusion, late, calibration, singles, conformal)
+
+
+def _taught(trial: Trial, used: Candidate, calibration: Calibration | None) -> Floats:
+    """(n, q) scores that sets and intervals learn from: each calibrated by other folds, or where those were
+    too few, as the oldest are in time, by the calibration of what the sets are for."""
+    if calibration is None:
+        return used.scores
+    calibrated = np.array([one is not None for one in used.calibrations])[trial.fold]
+    own = calibration.transform(used.raw, trial.lesson.patterns(used.modality))
+    return np.where((calibrated & (trial.fold >= 0))[:, None], used.scores, own)
 
 
 def _untouched(task: Task) -> Calibration:
