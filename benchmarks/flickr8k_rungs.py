@@ -28,7 +28,7 @@ from chiasm.align.aligner import Aligner
 from chiasm.align.anchors import Anchors
 from chiasm.align.blend import Blend
 from chiasm.align.csa import CSA
-from chiasm.align.kernel import Kernel
+from chiasm.align.kernel import KernelCCA
 from chiasm.align.learned import Learned, closed_form
 from chiasm.align.tune import BANK, sampled, tune
 from chiasm.encode import Beside, Cache, Lexical, TextModel
@@ -76,7 +76,7 @@ DEFAULT = "**blend of three such and one warm from CCA, the default**"
 Fit = Callable[[Data, int], Aligner]
 RUNGS: dict[str, Fit] = {
     "closed form (CCA)": lambda data, _: CCA(DIM, **data.cca).fit(data.train),
-    "kernels": lambda data, seed: Kernel(DIM, seed=seed).fit(data.train, valid=data.dev),
+    "kernels": lambda data, seed: KernelCCA(DIM, seed=seed).fit(data.train, valid=data.dev),
     "MLP heads, warm from CCA": lambda data, seed: data.heads(seed),
     "MLP heads, warm from kernels": lambda data, seed: data.heads(seed, start="kernel"),
     DEFAULT: lambda data, seed: Blend(DIM, seed=10 * seed).fit(data.train, valid=data.dev),

@@ -46,8 +46,8 @@ VARIANTS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
         "cca": {"": {}, "unweighted": {"weight": 0.0, "ridge": {**dict.fromkeys(WIDTHS, 1e-2), "a": 0.1}}},
         "anchors": {"sparse": {"dim": 30, "keep": 8}, "relative": {"dim": N, "keep": None, "power": 1.0}},
         "kernel": {
-            "items": {"size": 40, "ridge": 1e-2},
-            "waves": {"size": 40, "basis": "waves"},
+            "nystroem": {"size": 40, "ridge": 1e-2},
+            "fourier": {"size": 40, "basis": "fourier"},
             "whole": {"ridge": 1e-2, "weight": 0.0},
         },
         "dictionary": {"thin": {"dim": 6, "passes": 2}, "thick": {"penalty": 0.3, "passes": 1}},

@@ -42,7 +42,7 @@ BUILT_IN = {
         "semantic": "chiasm.align.semantic:Semantic",
         "anchors": "chiasm.align.anchors:Anchors",
         "csa": "chiasm.align.csa:CSA",
-        "kernel": "chiasm.align.kernel:Kernel",
+        "kernel": "chiasm.align.kernel:KernelCCA",
         "dictionary": "chiasm.align.dictionary:Dictionary",
         "adversarial": "chiasm.align.adversarial:Adversarial",
         "transport": "chiasm.align.transport:Transport",

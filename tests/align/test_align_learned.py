@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from chiasm.align import learned, nets
 from chiasm.align.aligner import Aligner
-from chiasm.align.kernel import Kernel
+from chiasm.align.kernel import KernelCCA
 from chiasm.align.learned import Learned, closed_form, partners
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
@@ -46,7 +46,7 @@ def test_before_the_first_pass_it_is_the_closed_form(hidden: int, columns: str) 
     X = {c: gapped(MASKS)[c] for c in columns}
     for start, closed in (
         ("cca", CCA(dim=3, ridge=1e-2, weight=0.5)),
-        ("kernel", Kernel(dim=3, ridge=1e-2, weight=0.5)),
+        ("kernel", KernelCCA(dim=3, ridge=1e-2, weight=0.5)),
     ):
         given = {"dim": 3, "hidden": hidden, "start": start, "settings": {"ridge": 1e-2, "weight": 0.5}}
         before, after = Learned(**given, epochs=0).fit(X), Learned(**given, epochs=1).fit(X)

@@ -14,7 +14,7 @@ from chiasm.align import (
     Aligner,
     Anchors,
     Dictionary,
-    Kernel,
+    KernelCCA,
     Procrustes,
     Ridge,
     Semantic,
@@ -111,7 +111,7 @@ def test_features_are_turned_item_by_item() -> None:
 
 
 @pytest.mark.parametrize(
-    "made", [*CLOSED, Anchors(), Kernel(dim=3), Dictionary(dim=6)], ids=lambda m: type(m).__name__
+    "made", [*CLOSED, Anchors(), KernelCCA(dim=3), Dictionary(dim=6)], ids=lambda m: type(m).__name__
 )
 def test_few_rows_of_very_wide_columns_take_the_memory_of_rows(made: Aligner) -> None:
     wide = 8_000  # a covariance of these features would take 512 million bytes

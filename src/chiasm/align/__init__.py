@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from chiasm.align.dictionary import Dictionary
     from chiasm.align.doctor import Diagnosis, diagnose, linear_cka, rbf_cka
     from chiasm.align.hubness import Hubness
-    from chiasm.align.kernel import Kernel
+    from chiasm.align.kernel import KernelCCA
     from chiasm.align.learned import Learned
     from chiasm.align.linear import CCA, Procrustes, Ridge
     from chiasm.align.moments import Moments
@@ -35,7 +35,7 @@ __all__ = [
     "Diagnosis",
     "Dictionary",
     "Hubness",
-    "Kernel",
+    "KernelCCA",
     "Learned",
     "Moments",
     "Procrustes",
@@ -73,7 +73,7 @@ __getattr__, __dir__ = attach(
             "rbf_cka",
         ),
         "hubness": ("Hubness",),
-        "kernel": ("Kernel",),
+        "kernel": ("KernelCCA",),
         "learned": ("Learned",),
         "linear": (
             "CCA",

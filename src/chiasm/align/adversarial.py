@@ -30,7 +30,7 @@ class Adversarial(Aligner):
     held-out rows the best pass is kept, the start included.
 
     Where it loses: what is gained over the closed form is nearly all InfoNCE's (Flickr8k dev, captions that
-    look for their photo, R@1: `CCA` 18.8, without a discriminator 20.6, with one 21.3, `Kernel` 21.8). The
+    look for their photo, R@1: `CCA` 18.8, without a discriminator 20.6, with one 21.3, `KernelCCA` 21.8). The
     vectors fool their own discriminator, and an outside one tells the columns as well as before; unpaired
     rows bring nothing.
 

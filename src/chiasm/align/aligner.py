@@ -135,7 +135,7 @@ MEMBERS: Named[Aligner] = Named(
         "anchors": "chiasm.align.anchors:Anchors",
         "cca": "chiasm.align.linear:CCA",
         "csa": "chiasm.align.csa:CSA",
-        "kernel": "chiasm.align.kernel:Kernel",
+        "kernel": "chiasm.align.kernel:KernelCCA",
         "learned": "chiasm.align.learned:Learned",
     },
 )

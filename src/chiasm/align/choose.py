@@ -17,7 +17,7 @@ from chiasm.align.aligner import Aligner
 from chiasm.align.anchors import Anchors
 from chiasm.align.blend import Blend
 from chiasm.align.hubness import Hubness
-from chiasm.align.kernel import Kernel
+from chiasm.align.kernel import KernelCCA
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
 from chiasm.align.transport import Transport
@@ -90,7 +90,7 @@ def ladder(dim: int, moments: Moments) -> list[tuple[str, Aligner]]:
     rungs: list[tuple[str, Aligner]] = [("cca", CCA(dim)), ("anchors", Anchors(FEW_ANCHORS))]
     if mostly_unpaired(moments) and find_spec("ot"):
         rungs.append(("transport", Transport(dim)))
-    rungs.append(("kernel", Kernel(dim)))
+    rungs.append(("kernel", KernelCCA(dim)))
     if find_spec("torch") and find_spec("lightning"):
         rungs.append(("blend", Blend(dim)))
     return rungs

@@ -1,4 +1,4 @@
-"""Kernel alignment: every column's likeness to a few of its items, then correlations in closed form."""
+"""Kernel CCA: every column's likeness to a few of its items, then correlations in closed form."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from scipy.spatial.distance import pdist
 from chiasm.align.aligner import Aligner, Columns, Matrix, shortened
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
-from chiasm.align.tune import FEW, mean_reciprocal_rank
-from chiasm.checks import check_known, check_range
+from chiasm.align.tune import FEW, mean_reciprocal_rank, sample
+from chiasm.checks import check_count, check_known, check_range
 from chiasm.encode.features import Features
 from chiasm.numerics import blocks, cholesky, unit_rows
 
@@ -29,22 +29,22 @@ FAR = 1e15  # bandwidths from which an item is as far as can be
 JITTER = 1e-9  # of the landmarks' kernel, in units of its trace: below it float32 knows nothing
 
 
-class Kernel(Aligner):
+class KernelCCA(Aligner):
     """Canonical correlations of Gaussian kernels, approximately, in time and memory linear in the rows.
 
-    basis "items": an item is told by its kernel with `size` items drawn from its own column (Nyström:
-    Williams & Seeger 2001). "waves": by cosines and sines of `size / 2` random directions (random Fourier
-    features: Rahimi & Recht 2007; their CCA: Lopez-Paz et al. 2014, arXiv 1402.0119). The items know where
-    the data lie and find more; the waves need no training item in the model. A `CCA` of either is learned.
+    basis "nystroem": an item is told by its kernel with `size` items drawn from its own column (Williams &
+    Seeger 2001). "fourier": by cosines and sines of `size / 2` random directions (random Fourier features:
+    Rahimi & Recht 2007; their CCA: Lopez-Paz et al. 2014, arXiv 1402.0119). Nyström's items know where the
+    data lie and find more; Fourier's waves need no training item in the model. A `CCA` of either is learned.
 
     Where it loses: a fit takes some 30 times as long as `CCA`'s (benchmarks/results/aligners.md) and keeps
-    `size` items a column in the model; the waves find no more than `CCA` does; an item far from all that was
-    seen is like nothing.
+    `size` items a column in the model; Fourier's waves find no more than `CCA` does; an item far from all
+    that was seen is like nothing.
 
     dim, weight : of the CCA under it.
     ridge : of it; None takes the best of `RIDGES` for `valid` rows, 1e-3 where `fit` is given none.
     size : numbers an item is told by, at most. Time grows with their square, later with their cube.
-    spread : bandwidth in median distances between a column's items; the larger, the nearer to a linear map.
+    bandwidth : in median distances between a column's items; the larger, the nearer to a linear map.
     seed : of what is drawn, column by column, by its name.
 
     ridge_ : taken;  bandwidths_ : {column: float};  bases_ : {column: (m, d)} items less their mean, or
@@ -59,32 +59,40 @@ class Kernel(Aligner):
         ridge: float | None = None,
         weight: float = 1.0,
         size: int = 2048,
-        spread: float = 0.8,
-        basis: str = "items",
+        bandwidth: float = 0.8,
+        basis: str = "nystroem",
         seed: int = 0,
     ) -> None:
         self.dim = dim
         self.ridge = ridge
         self.weight = weight
         self.size = size
-        self.spread = spread
+        self.bandwidth = bandwidth
         self.basis = basis
         self.seed = seed
 
     def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
-        check_known(self.basis, ("items", "waves"), "basis")
-        check_range(self.size, "size", 2)
-        check_range(self.spread, "spread", 1e-6)
-        self.bandwidths_ = {c: self.spread * median_distance(f.values, self._random(c)) for c, f in X.items()}
+        self._check()
+        self.bandwidths_ = {
+            c: self.bandwidth * median_distance(f.values, self._random(c)) for c, f in X.items()
+        }
         self.bases_ = {c: self._drawn(c, f) for c, f in X.items()}
         factors = {c: self._whitening(c) for c in X}
-        moments = Moments.of(self._mapped(X, factors))
-        tried = RIDGES if self.ridge is None and valid is not None else (self.ridge or SAFE,)
-        scores = []
-        for ridge in tried:
-            self._solve(moments, factors, ridge)
-            scores.append(nearness(self.transform(valid)) if valid is not None else 0.0)
-        self._solve(moments, factors, tried[int(np.argmax(scores))])
+        mapped = Moments.of(self._mapped(X, factors))
+        if self.ridge is None and valid is not None:
+            scores = []
+            for ridge in RIDGES:
+                self._solve(mapped, factors, ridge)
+                scores.append(nearness(self.transform(valid)))
+            self._solve(mapped, factors, RIDGES[int(np.argmax(scores))])
+        else:
+            self._solve(mapped, factors, SAFE if self.ridge is None else self.ridge)
+
+    def _check(self) -> None:
+        check_known(self.basis, ("nystroem", "fourier"), "basis")
+        check_count(self.size, "size", 2)
+        check_range(self.bandwidth, "bandwidth", 1e-6)
+        check_range(self.weight, "weight", 0)
 
     def _random(self, column: str) -> np.random.Generator:
         digest = hashlib.blake2b(f"{self.seed} {column}".encode(), digest_size=8).digest()
@@ -92,17 +100,17 @@ class Kernel(Aligner):
 
     def _drawn(self, column: str, cells: Features) -> Vectors:
         rng = self._random(column)
-        if self.basis == "waves":
+        if self.basis == "fourier":
             scale = np.float32(1 / self.bandwidths_[column])
             return rng.standard_normal((self.size // 2, cells.width), np.float32) * scale
         chosen = np.sort(rng.permutation(len(cells.values))[: self.size])
         return self.centred(column, cells.values[chosen])
 
     def _whitening(self, column: str) -> Matrix:
-        """(m, m) what makes products of what `_told` gives those of the kernel."""
-        if self.basis == "waves":
+        """(m, m) what makes products of `_kernel_features` those of the kernel."""
+        if self.basis == "fourier":
             return np.eye(2 * len(self.bases_[column]))
-        among = self._told(column, self.bases_[column]).astype(np.float64)
+        among = self._kernel_features(column, self.bases_[column]).astype(np.float64)
         factor = cholesky((among + among.T) / 2, JITTER)
         inverse = linalg.solve_triangular(factor, np.eye(len(factor)), lower=True, check_finite=False)
         return np.asarray(inverse.T)
@@ -113,7 +121,8 @@ class Kernel(Aligner):
         for start in range(0, rows, ROWS):
             part = {c: f.take(np.arange(start, min(start + ROWS, rows))) for c, f in X.items()}
             yield {
-                c: f.with_values(self._told(c, self.centred(c, f.values)) @ small[c]) for c, f in part.items()
+                c: f.with_values(self._kernel_features(c, self.centred(c, f.values)) @ small[c])
+                for c, f in part.items()
             }
 
     def _solve(self, moments: Moments, factors: dict[str, Matrix], ridge: float) -> None:
@@ -122,7 +131,7 @@ class Kernel(Aligner):
         self.maps_ = {c: np.asarray(factors[c] @ w, np.float32) for c, w in under.maps_.items()}
         self.offsets_ = {c: under.means_[c] @ w for c, w in under.maps_.items()}
 
-    def selected_params(self) -> dict[str, Any]:
+    def settled(self) -> dict[str, Any]:
         """The ridge taken."""
         self.require_fitted("ridge_")
         return {"ridge": self.ridge_}
@@ -139,13 +148,13 @@ class Kernel(Aligner):
         scale = (self.correlations_**self.weight).astype(np.float32)
         out = np.empty((len(centred), self.space_width), np.float32)
         for rows in blocks(len(centred), len(self.bases_[name])):
-            out[rows] = self._told(name, centred[rows]) @ self.maps_[name]
+            out[rows] = self._kernel_features(name, centred[rows]) @ self.maps_[name]
         return unit_rows((out - self.offsets_[name]) * scale)
 
-    def _told(self, name: str, centred: Vectors) -> Vectors:
-        """(items, m) of items less their mean: their kernel with the column's items, or their waves."""
+    def _kernel_features(self, name: str, centred: Vectors) -> Vectors:
+        """(items, m) of items less their mean: their kernel with the column's own, or their waves."""
         basis = self.bases_[name]
-        if self.basis == "waves":
+        if self.basis == "fourier":
             products = centred @ basis.T
             waves = np.hstack([np.cos(products), np.sin(products)])
             return np.asarray(waves * np.float32(len(basis) ** -0.5))
@@ -163,10 +172,10 @@ class Kernel(Aligner):
 
 def nearness(space: Mapping[str, Vectors]) -> float:
     """How near the columns of a row lie, {column: (n, k) unit rows, NaN absent}: the mean reciprocal rank of
-    rows that have both, at most `FEW`, over all pairs of columns both ways."""
+    rows that have both, of at most `FEW` drawn ones, over all pairs of columns both ways."""
     found = []
     for a, b in itertools.permutations(sorted(space), 2):
-        both = np.flatnonzero(~np.isnan(space[a][:, 0] + space[b][:, 0]))[:FEW]
+        both = sample(np.flatnonzero(~np.isnan(space[a][:, 0] + space[b][:, 0])), FEW, seed=0)
         partners = sparse.csr_matrix(sparse.eye_array(len(both), dtype=bool))
         found.append(mean_reciprocal_rank(space[a][both] @ space[b][both].T, partners))
     return float(np.mean(found))

@@ -267,7 +267,7 @@ def transport_plan(left: Vectors, right: Vectors, entropy: float) -> Vectors:
     import ot
 
     cost = 1 - left @ right.T
-    # moves where Sinkhorn begins, not what it converges to; a zero in every row and column, so no sum underflows
+    # moves only where Sinkhorn begins; a zero in each row and column keeps its sums from underflow
     cost -= cost.min(axis=1, keepdims=True)
     cost -= cost.min(axis=0)
     mass = [np.full(size, 1 / size, np.float32) for size in cost.shape]
