@@ -71,9 +71,9 @@ def test_the_ridge_is_that_of_held_out_rows() -> None:
     chosen = KernelCCA(dim=3).fit(train, valid=held)
     others = [KernelCCA(dim=3, ridge=r).fit(train) for r in (1e-4, 1e-2)]
     assert nearness(chosen.transform(held)) >= max(nearness(one.transform(held)) for one in others)
-    assert chosen.settled() == {"ridge": chosen.ridge_}
-    assert_same(clone(chosen).set_params(**chosen.settled()).fit(train).state(), chosen.state())
-    assert KernelCCA().fit(train).settled() == {"ridge": SAFE}
+    assert chosen.selected_params() == {"ridge": chosen.ridge_}
+    assert_same(clone(chosen).set_params(**chosen.selected_params()).fit(train).state(), chosen.state())
+    assert KernelCCA().fit(train).selected_params() == {"ridge": SAFE}
     assert KernelCCA(ridge=0.0).fit(train).ridge_ == 0.0
 
 

@@ -131,7 +131,7 @@ class KernelCCA(Aligner):
         self.maps_ = {c: np.asarray(factors[c] @ w, np.float32) for c, w in under.maps_.items()}
         self.offsets_ = {c: under.means_[c] @ w for c, w in under.maps_.items()}
 
-    def settled(self) -> dict[str, Any]:
+    def selected_params(self) -> dict[str, Any]:
         """The ridge taken."""
         self.require_fitted("ridge_")
         return {"ridge": self.ridge_}
