@@ -60,7 +60,7 @@ REPORT = as_json(Report, null=True)
 LABEL = str | bool | float
 PAIR = list[float | None]
 PREDICTION = typing.get_type_hints(Prediction) | {
-    "label": LABEL | list[LABEL],
+    "label": LABEL | list[LABEL] | None,
     "interval": PAIR | list[PAIR] | None,
     "labels": tuple[LABEL, ...],
 }

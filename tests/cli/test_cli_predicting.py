@@ -108,6 +108,31 @@ def test_predictions_as_a_table(model: Path, table: Path, tmp_path: Path) -> Non
     assert sum(right) > 0.9 * N
 
 
+def test_a_row_of_nothing_stops_no_other_and_is_named(model: Path, table: Path, tmp_path: Path) -> None:
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))[:3]
+    rows[1] |= dict.fromkeys(set(rows[1]) - {"id"}, "")
+    rows[2] |= {**dict.fromkeys(set(rows[2]) - {"id"}, ""), "photo": "no.png"}
+    path = write(table.parent / "gaps.csv", rows)
+    told = "broken: row b002, column 'photo'\nchiasm inspect DATA says why\n"
+    told += "2 of 3 rows have nothing to predict from, and get no label: b001, b002\n"
+    found = run("predict", model, path, "--json")
+    assert found.err == told
+    check("predict", found.json)
+    labels = [one["label"] for one in found.json["predictions"]]
+    assert labels == ["robin", None, None]
+    for out in (tmp_path / "p.csv", tmp_path / "p.parquet"):
+        ran = run("predict", model, path, "-o", out)
+        assert (ran.code, ran.err) == (0, told)
+    assert pq.read_table(out)["species"].to_pylist() == labels
+    assert pq.read_table(out)["broken"].to_pylist() == ["", "", "photo"]
+    assert (tmp_path / "p.csv").read_text("utf-8").count("\n") == 4
+    shown = run("predict", model, path)
+    assert "3 predictions" in shown.out
+    assert shown.err == told
+    said(run("explain", model, path, "--row", "b002"), 1, "row b002", "broken: photo")
+
+
 def test_the_shares_of_a_row_add_up(model: Path, table: Path, tmp_path: Path) -> None:
     found = run("explain", model, table, "--row", "b002", "--json").json
     check("explain", found)
@@ -210,7 +235,9 @@ def test_the_past_predicts_the_future_and_ends_that_nothing_bounds_are_null(
     check("predict", found)
     assert [one["score"] for one in found["predictions"]] == [None] * N
     assert found["predictions"][0]["interval"] == [None, None]  # 0.99 of fewer than 99 rows
-    assert "-inf to inf" in run("predict", path, table).out
+    shown = run("predict", path, table).out
+    assert "-inf to inf" in shown
+    assert "probability" not in shown  # of numbers there is none
 
 
 @pytest.mark.parametrize(
@@ -221,11 +248,11 @@ def test_the_past_predicts_the_future_and_ends_that_nothing_bounds_are_null(
         (["predict", "{model}", "{table}", "-o", "{new}/p.txt"], 2, ["-o", ".csv or .parquet", "p.txt"]),
         (["predict", "{model}", "{table}", "--where", 'site == "moon"'], 1, ["--where", "no row matches"]),
         (["predict", "{model}", "{table}", "--where", "sight == 1"], 2, ["'sight'", "Did you mean"]),
-        (["predict", "{model}", "{folder}/others.csv"], 1, ["row b000", "39 more", "A row needs one of"]),
+        (["predict", "{model}", "{folder}/others.csv"], 1, ["every row", "A row needs one of"]),
         (
             ["predict", "{model}", "{folder}/bare.csv"],
             1,
-            ["row b000", "all absent", "caption, photo, weight"],
+            ["every row: nothing to predict 'species'", "all cells are absent", "caption, photo, weight"],
         ),
         (["explain", "{model}", "{table}"], 2, ["--row"]),
         (["explain", "{model}", "{table}", "--row", "b0001"], 2, ["--row", "Did you mean 'b001'"]),
@@ -294,7 +321,7 @@ def test_a_target_that_cannot_be_learned_so_gets_one_clear_line(
 def test_a_model_without_a_target_says_so(table: Path, tmp_path: Path) -> None:
     path = chiasm.fit(table, target="species", fuse="none").save(tmp_path / "m")
     for verb, *more in (["predict"], ["explain", "--row", "b001"], ["collect", "--row", "b001"]):
-        said(run(verb, path, table, *more), 2, "without a target", "--target COL")
+        said(run(verb, path, table, *more), 2, "without a target", "target='COL' (--target COL)")
     report = run("evaluate", path, table, "--html", tmp_path / "r.html", "--json").json
     assert report["directions"]
     assert report["outcomes"] == []

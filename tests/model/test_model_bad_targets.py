@@ -259,8 +259,8 @@ def test_series_of_no_step_and_of_ten_million() -> None:
     long, none = (model.predict([{"wave": waves[i], "age": BASE["age"][i]}])[0] for i in (1, 0))
     assert (long.used, long.label) == (("age", "wave"), BASE["sick"][1])
     assert (none.used, none.broken) == (("age",), ("wave",))
-    with pytest.raises(DataError, match=r"row 0: .*\(broken: wave\)"):
-        model.predict([{"wave": waves[0]}])
+    (lost,) = model.predict([{"wave": waves[0]}])
+    assert (lost.empty, lost.label, lost.broken) == (True, None, ("wave",))
 
 
 # The same of other verbs
@@ -273,14 +273,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 ASKED: dict[str, tuple[Callable[[Path], list[Any]], int, str]] = {
     "a row with nothing": (
-        lambda p: ["predict", write(p / "a.csv", {"id": ["q", "r"], "age": [40, None]})],
+        lambda p: ["predict", write(p / "a.csv", {"id": ["q", "r"], "age": [None, None]})],
         1,
         "nothing to predict 'sick'",
     ),
     "no such column": (
         lambda p: ["predict", write(p / "b.csv", {"hight": [1.5]})],
         1,
-        "none of the columns is known: hight. Expected some of: age",
+        "none of the columns is known: hight. Did you mean 'weight'?",
     ),
     "no such target": (
         lambda p: ["explain", write(p / "c.csv", {"age": [40]}), "--row", "0", "--target", "sik"],

@@ -16,7 +16,7 @@ from PIL import Image
 import chiasm
 from chiasm.errors import DataError, UsageError
 from chiasm.fuse.late import Late
-from chiasm.model import Model
+from chiasm.model import Model, Prediction
 
 FRESH = patients(400, seed=7)
 WHOLE = patients(30, seed=8, gaps=0.0)
@@ -45,16 +45,10 @@ def test_an_empty_cell_and_a_missing_column_are_the_same_to_the_bit(
     whole = row(cells(WHOLE), i)
     empty = {c: v if c in kept or c == "id" else None for c, v in whole.items()}
     missing = {c: v for c, v in whole.items() if c in kept or c == "id"}
-    if not kept:
-        for asked in (empty, missing):
-            with pytest.raises(
-                DataError, match=rf"row {whole['id']}: nothing to predict 'sick' from \(all abs"
-            ):
-                clinic.predict([asked])
-        return
     found = clinic.predict([missing])
     assert clinic.predict([empty]) == found
     for (one,) in found.values():
+        assert one.empty == (one.label is None) == (not kept)
         assert one.used == tuple(sorted(kept))
         assert one.absent == tuple(sorted(set(COLUMNS) - kept))
         assert one.broken == ()
@@ -67,12 +61,18 @@ def test_a_column_nobody_has_changes_nothing(clinic: Model) -> None:
         assert clinic.predict({**without, column: [None] * 30}) == clinic.predict(without)
 
 
-def test_a_row_with_nothing_is_named_among_others(clinic: Model) -> None:
+def test_a_row_with_nothing_gets_an_empty_prediction_and_takes_nothing_from_others(clinic: Model) -> None:
     data = {c: v[:5] for c, v in cells(WHOLE).items()}
-    data = {c: [None if i in (1, 3) and c != "id" else v for i, v in enumerate(vs)] for c, vs in data.items()}
-    with pytest.raises(DataError, match=r"row p001: nothing.*and 1 more row.*note, scan, age, sex") as caught:
-        clinic.predict(data)
-    assert "broken" not in str(caught.value)
+    gone = {c: [None if i in (1, 3) and c != "id" else v for i, v in enumerate(vs)] for c, vs in data.items()}
+    gone["scan"][3] = [1.0, 2.0]  # of another width: broken
+    for target, found in clinic.predict(gone).items():
+        whole = clinic.predict(data)[target]
+        assert [one.label for one in found] == [None if i in (1, 3) else whole[i].label for i in range(5)]
+        for i, broken in ((1, ()), (3, ("scan",))):
+            assert found[i] == Prediction(
+                target, None, None, None, (), True, (), tuple(sorted(set(COLUMNS) - {*broken})), broken
+            )
+        assert found[i] == clinic.predict([row(gone, i)])[target][0]
 
 
 @pytest.mark.parametrize("bad", [[1.0, float("nan"), 0.0, 0.0], [1.0, 2.0]])
@@ -85,7 +85,7 @@ def test_what_is_broken_is_named_and_not_used(clinic: Model, bad: list[float]) -
         assert "scan" not in (*one.used, *one.absent)
         assert (one.label, one.score) == (without[target][0].label, without[target][0].score)
     with pytest.raises(DataError, match=r"row q: .*\(broken: scan\)"):
-        clinic.predict([{"id": "q", "scan": bad}])
+        clinic.explain([{"id": "q", "scan": bad}], target="sick")
 
 
 def test_a_number_that_is_none_is_broken_a_category_never_seen_is_used(clinic: Model) -> None:
@@ -116,8 +116,22 @@ def test_a_broken_picture_is_named() -> None:
     (found,) = model.predict([{"photo": data["photo"][0][:60], "age": 31.0}])
     assert (found.used, found.absent, found.broken) == (("age",), (), ("photo",))
     assert found == model.predict([{"photo": b"no picture", "age": 31.0}])[0]
-    with pytest.raises(DataError, match=r"row 1: .*\(broken: photo\)"):
-        model.predict({"photo": [data["photo"][0], b"no picture"]})
+    one, lost = model.predict({"photo": [data["photo"][0], b"no picture"]})
+    assert (one.empty, lost.empty, lost.broken) == (False, True, ("photo",))
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [
+        ([{}], "no columns.*note, scan, age, sex"),
+        ([{"nte": "a fever"}], "none .* known: nte. Did you mean 'note'"),
+    ],
+)
+def test_rows_of_no_known_column_are_a_mistake_and_say_what_is_known(
+    clinic: Model, asked: list[dict[str, str]], hint: str
+) -> None:
+    with pytest.raises(DataError, match=hint):
+        clinic.predict(asked)
 
 
 # What has no say

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chiasm.cli.show import document, line, note, printed, table
+from chiasm.cli.show import NAMED, document, line, note, printed, table
 
 if TYPE_CHECKING:
     from chiasm.judge.collect import Worth
@@ -40,20 +40,36 @@ def predictions(
         line(f"{len(rows):,} rows predicted in {path}")
         return
     for target, found in said.items():
+        sure = ("probability",) * any(one.score is not None for one in found)  # of numbers there is none
         lines = [
             (
                 name,
                 _value(one.label),
-                _sure(one),
+                *(_sure(one) for _ in sure),
                 _open(one),
                 *(", ".join(c) for c in (one.used, one.absent, one.broken)),
             )
             for name, one in zip(rows.ids[:PREDICTED], found, strict=False)
         ]
-        head = ("row", target, "probability", "at the stated coverage", "used", "absent", "broken")
+        head = ("row", target, *sure, "at the stated coverage", "used", "absent", "broken")
         printed(table(f"{len(found):,} predictions", head, lines))
     if len(rows) > PREDICTED:
         note(f"{len(rows) - PREDICTED:,} more; -o FILE.csv writes all")
+
+
+def unusable(said: Mapping[str, Sequence[Prediction]], rows: Rows) -> None:
+    """On stderr, which cells were broken and which rows have nothing to predict from."""
+    every = [pair for found in said.values() for pair in zip(rows.ids, found, strict=True)]
+    cells = list(dict.fromkeys((name, column) for name, one in every for column in one.broken))
+    for name, column in cells[:NAMED]:
+        note(f"broken: row {name}, column {column!r}")
+    if cells:
+        more = f"broken: {len(cells) - NAMED:,} more; " if len(cells) > NAMED else ""
+        note(f"{more}chiasm inspect DATA says why")
+    if lost := list(dict.fromkeys(name for name, one in every if one.empty)):
+        more = f" and {len(lost) - NAMED:,} more" if len(lost) > NAMED else ""
+        names = ", ".join(lost[:NAMED]) + more
+        note(f"{len(lost):,} of {len(rows):,} rows have nothing to predict from, and get no label: {names}")
 
 
 def explanation(said: Explanation, *, as_json: bool, path: Path | None) -> None:
@@ -102,6 +118,8 @@ def hits(found: Sequence[Hit], rows: Rows, *, as_json: bool) -> None:
 
 def _value(label: Any) -> str:
     """A label in print."""
+    if label is None:
+        return ""
     if isinstance(label, list):
         return ", ".join(map(_value, label))
     if isinstance(label, float):
@@ -118,6 +136,8 @@ def _sure(one: Prediction) -> str:
 
 
 def _open(one: Prediction) -> str:
+    if one.empty:
+        return ""
     if one.score is not None:
         return ", ".join(map(str, one.labels)) or "none"
     pairs = one.interval if isinstance(one.label, list) else [one.interval]

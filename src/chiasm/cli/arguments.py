@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +11,7 @@ import typer
 from chiasm.errors import DataError, UsageError, did_you_mean, require_extra
 
 if TYPE_CHECKING:
+    from chiasm.model.predictor import Prediction
     from chiasm.rows.rows import Rows
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help="A CSV, TSV, JSONL or Parquet file, or a folder.")]
@@ -105,6 +106,16 @@ def only(rows: Rows, where: str | None) -> Rows:
     if not wanted.any():
         raise DataError("no row matches the filter", where=f"--where {where}")
     return rows[wanted]
+
+
+def check_said(said: Mapping[str, Sequence[Prediction]], columns: Sequence[str]) -> None:
+    """Refuse a table of which no row has a cell in any column that is learned from: its names are others."""
+    if all(one.empty and not one.broken for found in said.values() for one in found):
+        raise DataError(
+            f"nothing to predict {', '.join(map(repr, said))} from: all cells are absent",
+            where="every row",
+            hint=f"A row needs one of: {', '.join(columns)}.",
+        )
 
 
 def version(asked: bool) -> None:

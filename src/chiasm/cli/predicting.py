@@ -17,6 +17,7 @@ from chiasm.cli.arguments import (
     Seed,
     Where,
     check_picture,
+    check_said,
     only,
     row_named,
     with_parent,
@@ -51,9 +52,11 @@ def predict(
     with show.bars() as progress:
         said = found.predict(rows, progress=progress)
     by_target = said if isinstance(said, dict) else {found.predictor().target: said}
+    check_said(by_target, sorted({c for one in found.predictors.values() for c in one.inputs.columns}))
     if out is not None:
         write_table(predictions_table(rows, by_target), with_parent(out))
     answers.predictions(by_target, rows, as_json=json, path=out)
+    answers.unusable(by_target, rows)
 
 
 @app.command()

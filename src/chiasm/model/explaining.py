@@ -112,7 +112,7 @@ class Case:
 
 def explain(predictor: Predictor, rows: Rows, seen: Seen) -> Explanation:
     """The explanation of one row's prediction, with the pieces of its items."""
-    (said,) = predictor.predict(seen)
+    said = predictor.predict_row(seen)
     case = Case.of(predictor, seen)
     groups = {m: sorted(cells) for m, cells in case.cells.items()}
     found = shares(case.value, case.columns, groups)
@@ -159,7 +159,7 @@ def worth(predictor: Predictor, seen: Seen, others: Seen, outcome: Outcome | Non
 
     outcome : of the target, which says what modalities add.
     """
-    (said,) = predictor.predict(seen)
+    said = predictor.predict_row(seen)
     case = Case.of(predictor, seen)
     lacking = [m for m in predictor.modalities if not len(seen.features[m].row)]
     theirs = {m: f for m, f in others.features.items() if m in case.vectors}

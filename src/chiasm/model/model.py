@@ -129,10 +129,8 @@ class Model:
     def predict(
         self, data: Any, *, cache: Cache | None = None, progress: Progress | None = None
     ) -> list[Prediction] | dict[str, list[Prediction]]:
-        """A prediction a row, or {target: such a list} of several targets; target columns in it are ignored.
-
-        DataError names a row that has nothing to go by.
-        """
+        """A prediction a row, an empty one where it has nothing to go by, or {target: such a list} of several
+        targets; target columns in it are ignored."""
         rows = self.read(data)
         found = {}
         with opened(cache) as kept:
@@ -176,7 +174,8 @@ class Model:
 
     def _predictors(self) -> Mapping[str, Predictor]:
         if not self.predictors:
-            raise UsageError("this model was fitted without a target", hint="Fit again with --target COL.")
+            hint = "Fit again with target='COL' (--target COL)."
+            raise UsageError("this model was fitted without a target", hint=hint)
         return self.predictors
 
     @property

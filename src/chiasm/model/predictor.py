@@ -31,7 +31,8 @@ WIDEST = 10_000_000
 class Prediction:
     """What one row is said to be.
 
-    label : a class, a list of labels, a number in the target's units, or a list of numbers.
+    label : a class, a list of labels, a number in the target's units, or a list of numbers; None where the
+        row has nothing to go by: then `score` and `interval` are None, `labels` and `used` empty.
     score : the calibrated probability of the label (of several labels, of the likeliest); None for numbers.
     interval : (low, high) that holds the number at the stated coverage, of several numbers a pair each.
     labels : the conformal set: classes, or labels, that are left open at the stated coverage.
@@ -49,9 +50,18 @@ class Prediction:
     absent: tuple[str, ...]
     broken: tuple[str, ...]
 
+    @property
+    def empty(self) -> bool:
+        """Whether the row had nothing to go by."""
+        return not self.used
+
     def to_json(self) -> dict[str, Any]:
         """As a JSON document."""
         return asdict(self)
+
+
+NOTHING = (None, None, None, (), True)
+"""Label, score, interval, labels and abstention of a row that has nothing to go by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,21 +135,38 @@ class Predictor:
         return found
 
     def predict(self, seen: Seen) -> list[Prediction]:
-        """One prediction a row; DataError names the rows that have nothing to go by."""
+        """One prediction a row, an empty one where a row has nothing to go by."""
         names = self.patterns(seen.features)
         scores = self.scores(seen.features, names)
-        used, absent, broken = self._columns(seen)
-        self._check(seen, scores, broken)
+        known = np.flatnonzero(np.isfinite(scores).all(axis=1)).tolist()
+        found = dict(zip(known, self._said(scores[known], [names[i] for i in known]), strict=True))
+        said = [found.get(i, NOTHING) for i in range(len(scores))]
+        return [
+            Prediction(self.target, *one, *columns)
+            for one, *columns in zip(said, *self._columns(seen), strict=True)
+        ]
+
+    def predict_row(self, seen: Seen) -> Prediction:
+        """The prediction of one row; DataError where it has nothing to go by."""
+        (said,) = self.predict(seen)
+        if said.empty:
+            why = f"broken: {', '.join(said.broken)}" if said.broken else "all absent"
+            columns = ", ".join(c for m in self.modalities for c in self.inputs.columns_of(m))
+            raise DataError(
+                f"nothing to predict {self.target!r} from ({why})",
+                where=f"row {seen.rows.ids[0]}",
+                hint=f"A row needs one of: {columns}.",
+            )
+        return said
+
+    def _said(self, scores: Floats, names: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Label, score, interval, labels and abstention of each row of scores."""
+        if not len(scores):
+            return []
         labels = labels_of(self.task, scores)
         sure = [None] * len(labels) if self.task.is_number else self.confidence(scores).tolist()
-        abstained = self.conformal.abstains(scores, names)
-        intervals, sets = self._open(scores, names)
-        return [
-            Prediction(self.target, *one)
-            for one in zip(
-                labels, sure, intervals, sets, abstained.tolist(), used, absent, broken, strict=True
-            )
-        ]
+        abstained = self.conformal.abstains(scores, names).tolist()
+        return list(zip(labels, sure, *self._open(scores, names), abstained, strict=True))
 
     def check(self) -> None:
         """Raise ValueError unless its parts fit each other, tried with a row of zeros: a folder may hold
@@ -211,20 +238,6 @@ class Predictor:
             for column in cell:
                 there[column][row] = True
         return there
-
-    def _check(self, seen: Seen, scores: Floats, broken: Sequence[tuple[str, ...]]) -> None:
-        lost = np.flatnonzero(~np.isfinite(scores).all(axis=1)).tolist()
-        if not lost:
-            return
-        ids, first = seen.rows.ids, lost[0]
-        why = f"broken: {', '.join(broken[first])}" if broken[first] else "all absent"
-        columns = ", ".join(c for m in self.modalities for c in self.inputs.columns_of(m))
-        more = f", and {len(lost) - 1:,} more rows" if len(lost) > 1 else ""
-        raise DataError(
-            f"nothing to predict {self.target!r} from ({why}){more}",
-            where=f"row {ids[first]}",
-            hint=f"A row needs one of: {columns}.",
-        )
 
 
 def kept(features: Features, rows: NDArray[np.bool_]) -> Features:

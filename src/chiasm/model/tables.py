@@ -17,23 +17,20 @@ ENDINGS = (".csv", ".parquet")
 
 def predictions_table(rows: Rows, said: Mapping[str, Sequence[Prediction]]) -> pa.Table:
     """Ids, and for each target its label, score, interval, set and abstention; then the columns used, absent
-    and broken, of the first target. Lists are joined by "; "."""
+    and broken, of the first target. Lists are joined by "; "; what an empty prediction lacks is absent."""
     columns: dict[str, list[Any]] = {"row": list(rows.ids)}
     for target, found in said.items():
         columns[target] = [_joined(one.label) for one in found]
-        if found[0].score is not None:
+        first = next((one for one in found if not one.empty), found[0])
+        if first.score is not None:
             columns[f"{target} score"] = [one.score for one in found]
             columns[f"{target} set"] = [_joined(one.labels) for one in found]
             columns[f"{target} abstained"] = [one.abstained for one in found]
-        elif isinstance(found[0].label, float):
-            columns[f"{target} low"] = [one.interval[0] for one in found]
-            columns[f"{target} high"] = [one.interval[1] for one in found]
-        else:
-            columns[f"{target} low"] = [_joined([low for low, _ in one.interval]) for one in found]
-            columns[f"{target} high"] = [_joined([high for _, high in one.interval]) for one in found]
-    first = next(iter(said.values()))
+        elif not first.empty:
+            for place, end in enumerate(("low", "high")):
+                columns[f"{target} {end}"] = [_end(one.interval, place) for one in found]
     for name in ("used", "absent", "broken"):
-        columns[name] = [_joined(getattr(one, name)) for one in first]
+        columns[name] = [_joined(getattr(one, name)) for one in next(iter(said.values()))]
     return pa.table(columns)
 
 
@@ -54,6 +51,13 @@ def check_table(path: Path | None, where: str) -> None:
     """Refuse a file that is no table before any work is done for it."""
     if path is not None and path.suffix not in ENDINGS:
         raise UsageError(f"expected a {' or '.join(ENDINGS)} file, got {path.name!r}", where=where)
+
+
+def _end(interval: Any, place: int) -> Any:
+    """One end of an interval, of several numbers all such ends; None where there is none."""
+    if interval is None:
+        return None
+    return _joined([pair[place] for pair in interval]) if isinstance(interval, list) else interval[place]
 
 
 def _joined(value: Any) -> Any:

@@ -58,7 +58,7 @@ def read(
     found = _open(source)
     base = str(expanded(root).absolute()) if root is not None else found.base
     where = str(source) if isinstance(source, str | PurePath) else ""
-    table = _checked(found.table, where)
+    table = _checked(found.table, where, () if schema is None else schema.names)
     if schema is None:
         stated = {name: Stated(modality) for name, modality in (modalities or {}).items()}
         schema = infer(table, base, {**found.stated, **stated}, found.untyped).cleaned(clean or {})
@@ -68,11 +68,12 @@ def read(
     return Rows(table, schema, base)
 
 
-def _checked(table: pa.Table, where: str) -> pa.Table:
+def _checked(table: pa.Table, where: str, expected: Sequence[str]) -> pa.Table:
     """The table with at least a row and a column, each named once."""
     files.unique(table.column_names, where)
     if not table.num_columns:
-        raise DataError("no columns", where=where)
+        some = f"some of: {', '.join(expected)}" if expected else "one at least, as in [{'caption': 'a dog'}]"
+        raise DataError("no columns", where=where, hint=f"Expected {some}.")
     if not table.num_rows:
         raise DataError("no rows", where=where, hint="A table needs one at least.")
     if columns.ROW in table.column_names:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from chiasm.checks import check_known
-from chiasm.errors import DataError
+from chiasm.errors import DataError, did_you_mean
 from chiasm.rows import columns
 from chiasm.rows.clean import cleaner
 from chiasm.rows.columns import ROW
@@ -90,8 +90,12 @@ class Schema:
 def apply(table: pa.Table, schema: Schema) -> pa.Table:
     """The table read as a saved schema says: missing columns are absent throughout, others are dropped."""
     if not set(schema.names) & set(table.column_names):
-        hint = f"Expected some of: {', '.join(schema.names)}."
-        raise DataError(f"none of the columns is known: {', '.join(table.column_names)}", hint=hint)
+        near = (did_you_mean(name, schema.names) for name in table.column_names)
+        hint = next((one for one in near if one.startswith("Did")), "")
+        raise DataError(
+            f"none of the columns is known: {', '.join(table.column_names)}",
+            hint=hint or f"Expected some of: {', '.join(schema.names)}.",
+        )
     given = dict(zip(table.column_names, table.columns, strict=True))
     absent = pa.chunked_array([pa.nulls(table.num_rows)])
     found = {c.name: columns.conform(given.get(c.name, absent), c) for c in schema.columns}
