@@ -35,8 +35,8 @@ def windows(
     targets : the channels to be forecast, by default all.
     change : `future` counts from the last reading of the history, which is easier to learn where the level
         wanders.
-    step : steps from one window to the next; windows
-    closer than past + ahead share readings, so split them by `time`, never at random.
+    step : steps from one window to the next; windows closer than past + ahead share readings, so split them
+        by `time`, never at random.
 
     Raises DataError where no window fits in, ShapeError where `known` is not of the same steps.
     """
