@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -140,13 +141,84 @@ def test_overwrite_never_replaces_what_is_no_model(tmp_path: Path, kind: str) ->
     assert os.path.lexists(path)
 
 
-def test_overwrite_replaces_an_empty_folder_and_a_link_but_not_what_it_points_to(tmp_path: Path) -> None:
+def test_overwrite_replaces_an_empty_folder_and_what_a_link_leads_to(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert content(make(tmp_path / "empty", overwrite=True)) == "old"
     real, link = make(tmp_path / "real"), tmp_path / "link"
     link.symlink_to(real)
     assert content(make(link, "new", overwrite=True)) == "new"
-    assert content(real) == "old"
+    assert content(real) == "new"
+    assert link.is_symlink()
+
+
+def test_what_was_changed_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    path = make(tmp_path / "m")
+    was = storage.fingerprint(path)
+    assert content(make(path, "mine", overwrite=True, was=was)) == "mine"
+    for before in (was, ""):
+        with pytest.raises(FolderError, match=r"another process changed the model meanwhile\. Run it again"):
+            make(path, "other", overwrite=True, was=before)
+    assert content(path) == "mine"
+    shutil.rmtree(path)
+    with pytest.raises(FolderError, match="another process"):  # it is just being replaced, or gone
+        make(path, "other", overwrite=True, was=was)
+    assert os.listdir(tmp_path) == []
+
+
+def test_of_two_who_replace_at_once_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, rename = make(tmp_path / "m"), Path.replace
+
+    def overtaken(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            monkeypatch.undo()
+            make(path, "quicker")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", overtaken)
+    with pytest.raises(FolderError, match="another process"):
+        make(path, "new", overwrite=True)
+    assert content(path) == "quicker"
+    assert os.listdir(tmp_path) == ["m"]
+
+
+def test_what_came_to_be_there_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    with pytest.raises(FolderError, match="the output exists"), storage.new_folder(path) as folder:  # noqa: PT012
+        (folder / "a").write_text("mine")
+        make(path, "theirs")
+    assert content(path) == "theirs"
+    assert os.listdir(tmp_path) == ["m"]
+
+
+@pytest.mark.parametrize("place", ["file/m", "file/deep/m", "loop/m", "x" * 300])
+def test_where_nothing_can_be_written_is_found_before_the_work(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for attempt in (storage.check_free, lambda path: storage.new_file(path).__enter__()):
+        with pytest.raises(FolderError, match=f"{place}: cannot write there"):
+            attempt(tmp_path / place)
+    storage.check_free(tmp_path / "new" / "deep" / "m")
+    assert sorted(os.listdir(tmp_path)) == ["file", "loop"]
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    real, link = tmp_path / "deep" / "page.html", tmp_path / "link.html"
+    for text in ("old", "new"):
+        with storage.new_file(real) as file:
+            assert file.suffix == ".html"
+            file.write_text(text)
+    link.symlink_to(real)
+    full = pytest.raises(FolderError, match=f"{link}: cannot write there: No space")
+    with full, storage.new_file(link) as file:
+        file.write_text("half")
+        raise OSError(28, "No space left on device")
+    assert (real.read_text(), link.is_symlink(), os.listdir(real.parent)) == ("new", True, ["page.html"])
+    with storage.new_file(link) as file:
+        file.write_text("whole")
+    assert (real.read_text(), link.is_symlink()) == ("whole", True)
+    with storage.new_file(Path(os.devnull)) as file:
+        file.write_text("never a file")
+    assert not Path(os.devnull).is_file()
 
 
 @pytest.mark.parametrize(

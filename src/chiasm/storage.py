@@ -43,12 +43,13 @@ def new_folder(path: Path, *, overwrite: bool = False, was: str | None = None) -
     """
     check_free(path, overwrite=overwrite)
     with _written(path):
-        path = path.resolve()
+        path = Path(os.path.realpath(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
             (aside / "new").mkdir()
             yield aside / "new"
+            check_free(path, overwrite=overwrite)  # somebody may have written there meanwhile
             _replace(path, aside, was)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -59,7 +60,7 @@ def new_file(path: Path) -> Iterator[Path]:
     """A file to write that takes the place of `path` only when it is whole; its folder is made where there is
     none. What is no file, as a device, is written as it is. FolderError where nothing can be written."""
     with _written(path):
-        place = path.resolve()
+        place = Path(os.path.realpath(path))
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.exists() and not place.is_file():
             yield place
@@ -77,7 +78,7 @@ def check_free(path: Path, *, overwrite: bool = False) -> None:
     with _written(path):
         if os.path.lexists(path):
             _check_replaceable(path, overwrite)
-        missing = path.resolve()
+        missing = Path(os.path.realpath(path))
         while not os.path.lexists(missing.parent):
             missing = missing.parent
         Path(tempfile.mkdtemp(prefix=f".{missing.name}.", dir=missing.parent)).rmdir()
