@@ -59,7 +59,7 @@ def test_unlabelled_rows_inform_the_correlations_alone(nothing: object) -> None:
 
 def test_what_cannot_be_learned_says_why() -> None:
     X, y = classed(2)
-    with pytest.raises(UsageError, match=r"Semantic needs classes.*--target"):
+    with pytest.raises(UsageError, match=r"Semantic needs the class of each row.*--target"):
         Semantic().fit(X)
     with pytest.raises(UsageError, match="not a stream"):
         Semantic().fit([X], y)

@@ -60,6 +60,8 @@ class Moments:
     def of(cls, table: Table | Iterable[Table], precision: str = "float32") -> Moments:
         """The moments of one table {column: (n, d) or Features}, or of a stream of such batches."""
         moments = cls(precision)
+        if isinstance(table, list | tuple) and not all(isinstance(batch, Mapping) for batch in table):
+            check_table(table)  # columns without names are no stream
         for batch in [table] if isinstance(table, Mapping) else table:
             moments.add(batch)
         return moments

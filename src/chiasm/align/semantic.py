@@ -48,9 +48,8 @@ class Semantic(Aligner):
     def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
         check_range(self.C, "C", 1e-12)
         if y is None:
-            raise UsageError(
-                "Semantic needs classes", hint="Name a target column (--target COL), or use CCA."
-            )
+            hint = "Give fit(X, y), to chiasm.fit target='COL' (--target COL); or use CCA."
+            raise UsageError("Semantic needs the class of each row", hint=hint)
         labels = _as_text(y)
         self.classes_ = sorted({str(label) for label in labels} - {""})
         if len(self.classes_) < 2:

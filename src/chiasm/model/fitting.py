@@ -119,7 +119,8 @@ def choose_encoders(
         kinds = ", ".join(f"{c.name} ({c.modality})" for c in rows.schema.columns)
         raise DataError(
             f"a space needs two columns of {', '.join(sorted(SPACE))}; the columns are {kinds}",
-            hint="--as COL=MODALITY reads a column otherwise, --encoder COL=onehot brings a category in.",
+            hint="modalities={'COL': 'text'} (--as COL=text) reads a column otherwise, "
+            "encoders={'COL': 'onehot'} (--encoder COL=onehot) brings a category in.",
         )
     return chosen
 

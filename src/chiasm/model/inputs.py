@@ -110,7 +110,7 @@ def choose_inputs(
         kinds = ", ".join(f"{c.name} ({c.modality})" for c in rows.schema.columns)
         raise DataError(
             f"nothing to predict {', '.join(targets)} from; the columns are {kinds}",
-            hint="--as COL=MODALITY reads a column otherwise.",
+            hint="modalities={'COL': 'text'} (--as COL=text) reads a column otherwise.",
         )
     return Inputs({name: chosen[name] for name in sorted(chosen)}, found)
 

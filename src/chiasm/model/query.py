@@ -117,7 +117,7 @@ def check_searchable(space: Space) -> None:
     if not space.columns:
         raise UsageError(
             "this model only predicts: it has no space to search in",
-            hint="A space needs two columns of text, media, series or vectors, or --encoder for others.",
+            hint="A space needs two columns of text, media, series or vectors, or encoders for others.",
         )
 
 

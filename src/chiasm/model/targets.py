@@ -106,9 +106,16 @@ def _task(values: Sequence[Any], target: str, kind: str | Sequence[Any] | None) 
         raise DataError(
             f"{len(task.classes):,} classes in {len(values):,} rows: hardly any is there twice",
             where=f"target {target!r}",
-            hint="Is it a name or a free text? Numbers are read with --as COL=number.",
+            hint=_unlike_classes(values, target),
         )
     return task
+
+
+def _unlike_classes(values: Sequence[Any], target: str) -> str:
+    """What to do about a target of which hardly any value is there twice."""
+    if all(isinstance(value, str) for value in values):
+        return "Is it a name or a free text? A target is a column of few different words, or of numbers."
+    return f"A number is task='number' (--task {target}=number)."
 
 
 def _ordered(values: Sequence[Any], order: Sequence[Any]) -> Task:
