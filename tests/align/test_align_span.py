@@ -22,7 +22,7 @@ from chiasm.align import (
 )
 from chiasm.align import product as module
 from chiasm.align.moments import Moments
-from chiasm.align.span import turned
+from chiasm.align.span import projected
 from chiasm.encode.features import Features
 from chiasm.errors import DataError
 
@@ -68,7 +68,7 @@ def test_narrow_columns_are_solved_as_ever() -> None:
 
 
 @pytest.mark.parametrize("far", [0.0, 300.0], ids=["near", "far means, each part its own shift"])
-def test_moments_of_few_rows_are_those_of_many_in_parts_and_turned(far: float) -> None:
+def test_moments_of_few_rows_are_those_of_many_in_parts_and_projected(far: float) -> None:
     shifted = {
         c: np.where(f.present[:, None], VALUES[c] + far, np.nan).astype(np.float32) for c, f in ROWS.items()
     }
@@ -79,7 +79,7 @@ def test_moments_of_few_rows_are_those_of_many_in_parts_and_turned(far: float) -
     )
     dense = {c: v[np.repeat(np.arange(40), 3)] for c, v in shifted.items()}  # more rows, the same moments
     axes = whole.axes()
-    small = whole.turned(axes)
+    small = whole.projected(axes)
     assert whole.products["a", "a"].factors
     assert not Moments.of(dense).products["a", "b"].factors
     for a, b in (("a", "a"), ("a", "b"), ("b", "a"), ("a", "c"), ("c", "c")):
@@ -103,9 +103,9 @@ def test_rows_given_to_moments_may_be_changed_afterwards() -> None:
     np.testing.assert_array_equal(kept.covariance("a", "b"), before)
 
 
-def test_features_are_turned_item_by_item() -> None:
+def test_features_are_projected_item_by_item() -> None:
     axes = Moments.of(ROWS).axes()
-    few = turned(ROWS, axes)
+    few = projected(ROWS, axes)
     np.testing.assert_allclose(few["a"].values @ axes["a"].T, ROWS["a"].values, atol=1e-5)
     assert few["c"] is ROWS["c"]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chiasm.align.aligner import Aligner, Columns
 from chiasm.align.moments import Moments
-from chiasm.checks import check_range
+from chiasm.checks import check_count, check_range
 from chiasm.numerics import blocks, unit_rows
 
 Vectors = NDArray[np.float32]
@@ -35,6 +35,7 @@ class Anchors(Aligner):
     keep : similarities kept an item; None keeps all. It may be changed after `fit`, as `power` may.
     power : exponent of the similarities, which keep their sign: the higher, the more the nearest anchors
         count. Few rows want a low one (2 for hundreds, 4 for many thousands).
+    seed : of the rows drawn.
 
     anchors_ : (k,) the rows of `fit` that are coordinates.
     maps_ : {column: (d, k)} their features, centred, at unit length; 0 where an anchor lacks the column.
@@ -49,7 +50,7 @@ class Anchors(Aligner):
         self.seed = seed
 
     def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
-        check_range(self.dim, "dim", 1)
+        check_count(self.dim, "dim")
         _check_settings(self.keep, self.power)
         self.anchors_ = drawn_anchors({c: f.present for c, f in X.items()}, self.dim, self.seed)
         self.maps_ = {}
@@ -106,5 +107,5 @@ def drawn_anchors(present: Mapping[str, NDArray[np.bool_]], most: int, seed: int
 
 def _check_settings(keep: int | None, power: float) -> None:
     if keep is not None:
-        check_range(keep, "keep", 1)
+        check_count(keep, "keep")
     check_range(power, "power", 1e-3)

@@ -67,7 +67,7 @@ class CSA(LinearAligner):
         """
         self.require_fitted("maps_")
         present = [c for c in self.maps_ if c in held_out.columns]
-        shared = held_out.only(*present).turned({c: self.maps_[c] for c in present})
+        shared = held_out.only(*present).projected({c: self.maps_[c] for c in present})
         return {
             (a, b): self._separation(shared, a, b)
             for a, b in itertools.combinations(sorted(present), 2)

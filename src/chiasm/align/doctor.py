@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
-from chiasm.checks import check_range
+from chiasm.checks import check_count
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.metrics import bootstrap_interval
@@ -31,7 +31,7 @@ HELD_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class Tried:
+class Trial:
     """One ridge and width of CCA on held-out rows: recalls and mean reciprocal rank over both directions."""
 
     ridge: float
@@ -57,7 +57,7 @@ class EncoderPair:
     held: int
     linear: float
     rbf: float
-    trials: tuple[Tried, ...]
+    trials: tuple[Trial, ...]
     interval: tuple[float, float]
 
     @property
@@ -66,7 +66,7 @@ class EncoderPair:
         return dict(zip(self.columns, self.encoders, strict=True))
 
     @property
-    def best(self) -> Tried:
+    def best(self) -> Trial:
         """The trial with the highest mean reciprocal rank."""
         return max(self.trials, key=lambda t: t.reciprocal_rank)
 
@@ -128,7 +128,7 @@ def diagnose(
     if not ridges or not widths:
         raise UsageError("diagnose needs one ridge and one width at least")
     for width in widths:
-        check_range(width, "width", 1)
+        check_count(width, "width")
     pairings = list(_pairings(features, ridges, sorted(widths), seed))
     encoders = {column: _encoder(column, pairings) for column in features}
     together = [p for p in pairings if all(encoders[c] == e for c, e in p.named.items())]
@@ -242,7 +242,7 @@ def _pairing(
 
 def _trials(
     moments: Moments, held: Mapping[str, NDArray[np.float32]], ridge: float, widths: Sequence[int]
-) -> Iterator[tuple[Tried, Doubles]]:
+) -> Iterator[tuple[Trial, Doubles]]:
     """A trial a width, of one decomposition, and (held,) the share of both directions found among ten."""
     cca = CCA(max(widths), ridge).fit_moments(moments)
     left, right = (cca.project(c, values) for c, values in held.items())
@@ -251,7 +251,7 @@ def _trials(
         own = np.diagonal(scores)
         ranks = np.stack([(scores >= own[:, None]).sum(axis=1), (scores >= own).sum(axis=0)])
         top, ten = (ranks <= 1).mean(), (ranks <= 10).mean(axis=0)
-        yield Tried(ridge, width, float(top), float(ten.mean()), float((1 / ranks).mean())), ten
+        yield Trial(ridge, width, float(top), float(ten.mean()), float((1 / ranks).mean())), ten
 
 
 def _encoder(column: str, pairings: Sequence[EncoderPair]) -> str:

@@ -61,7 +61,7 @@ class LinearAligner(Aligner):
     def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
         """Set `maps_`, from the moments alone."""
         axes = moments.axes()
-        self._solve(moments.turned(axes) if axes else moments, moments.columns)
+        self._solve(moments.projected(axes) if axes else moments, moments.columns)
         maps = {c: axes[c] @ w if c in axes else w for c, w in self.maps_.items()}
         with np.errstate(over="ignore"):
             # one memory layout, so that a model that was read back gives the same bits

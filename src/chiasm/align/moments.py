@@ -131,19 +131,21 @@ class Moments:
     def axes(self) -> Axes:
         """{column: (d, r) orthonormal} coordinates of what its rows span, where they are fewer than features.
 
-        Ridge solutions lie there (Schölkopf et al. 2001), so `turned` moments teach the same.
+        Ridge solutions lie there (Schölkopf et al. 2001), so `projected` moments teach the same.
         """
         own = {c: self.products[c, c].factors for c in self.columns}
         rows = {c: np.vstack([left for left, _ in factors]) for c, factors in own.items() if factors}
         return {c: orthonormal(r) for c, r in rows.items()}
 
-    def turned(self, axes: Axes) -> Moments:
+    def projected(self, axes: Axes) -> Moments:
         """The moments in other coordinates of some columns."""
         small = Moments(self.precision)
         small.shift = {c: shift @ axes[c] if c in axes else shift for c, shift in self.shift.items()}
         small.count = dict(self.count)
         small.sums = {(a, b): s @ axes[a] if a in axes else s for (a, b), s in self.sums.items()}
-        small.products = {(a, b): p.turned(axes.get(a), axes.get(b)) for (a, b), p in self.products.items()}
+        small.products = {
+            (a, b): p.projected(axes.get(a), axes.get(b)) for (a, b), p in self.products.items()
+        }
         return small
 
     def __add__(self, other: Moments) -> Moments:

@@ -72,7 +72,7 @@ class Product:
             total += product if unit == 1 else product * np.float64(unit)
         return total
 
-    def turned(self, first: Floats | None, second: Floats | None) -> Product:
+    def projected(self, first: Floats | None, second: Floats | None) -> Product:
         """The product in other coordinates, (d_a, r_a) of the first column and (d_b, r_b) of the second.
 
         None: as it is.

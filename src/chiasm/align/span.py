@@ -13,7 +13,7 @@ from chiasm.encode.features import Features
 Axes = Mapping[str, NDArray[np.float32]]
 
 
-def turned(table: Mapping[str, Features], axes: Axes) -> dict[str, Features]:
+def projected(table: Mapping[str, Features], axes: Axes) -> dict[str, Features]:
     """Features in these coordinates."""
     return {c: f.with_values(f.values @ axes[c]) if c in axes else f for c, f in table.items()}
 

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 from sklearn.base import clone
 
 from chiasm.align.aligner import Aligner, Columns, Matrix
@@ -19,7 +18,7 @@ from chiasm.align.tune import FEW, PROVISIONAL, Right, Tuning, sampled
 from chiasm.checks import check_known, check_range
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import DataError
-from chiasm.numerics import leading_eigen, ridged, unit_rows
+from chiasm.numerics import leading_eigen, ridge_solution, unit_rows
 
 Vectors = NDArray[np.float32]
 TINY = 1e-9
@@ -60,6 +59,7 @@ class Swapped(Aligner):
     small MobileNetV1, 94 and 100 % the other way, `benchmarks/swap.py`).
 
     aligner : what is wrapped, None takes `CCA(dim)`; `fit` fits it, and swaps nothing.
+    dim : width of that CCA; an aligner that is given has its own.
 
     aligner_ : it, fitted;  maps_ : {swapped column: (d, k)};  offsets_ : {swapped column: (k,)}.
     """
@@ -190,7 +190,7 @@ class Regression:
         offset = (self.weights * target).sum(axis=0)
         target = target - offset
         cross = self.centred.T @ (self.weights * target)
-        found = linalg.solve(ridged(self.covariance, max(settings.ridge, TINY)), cross, assume_a="pos")
+        found = ridge_solution(self.covariance, cross, max(settings.ridge, TINY))
         found = self._rooted(found, settings.root)
         found *= np.sqrt((self.weights * target**2).sum() / max(self._strengths(found).trace(), 1e-30))
         found = found if self.axes is None else self.axes @ found

@@ -14,7 +14,7 @@ from chiasm.align.bridge import Pair, completed, seen, support
 from chiasm.align.linear import CCA, checked_ridges
 from chiasm.align.moments import TOGETHER, Doubles, Moments
 from chiasm.align.product import cross, multiplied
-from chiasm.align.span import Axes, turned
+from chiasm.align.span import Axes, projected
 from chiasm.checks import check_count, check_range
 from chiasm.errors import UsageError, require_extra
 from chiasm.numerics import cholesky, ridge_solution, unit_rows, whitened
@@ -97,9 +97,9 @@ class Transport(Aligner):
     def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
         self._check(X)
         axes = moments.axes()
-        few = turned(X, axes)
+        few = projected(X, axes)
         if loose := unpaired(few):
-            space = self._transported(moments.turned(axes) if axes else moments, few, loose)
+            space = self._transported(moments.projected(axes) if axes else moments, few, loose)
             self.maps_ = {c: axes[c] @ w if c in axes else w for c, w in space.maps_.items()}
         else:
             space = self._taught(X)

@@ -19,7 +19,7 @@ from sklearn.base import clone
 from chiasm.align.aligner import Aligner, Columns
 from chiasm.align.hubness import neighbourhood
 from chiasm.align.moments import Moments
-from chiasm.align.span import turned
+from chiasm.align.span import projected
 from chiasm.encode.features import Features
 
 GRIDS: dict[str, tuple[float, ...]] = {
@@ -76,7 +76,7 @@ def tune(
     if not axes:
         return _tuned(_Fit(aligner, moments, rows, y, valid), bank, relevant, seed)
     # as good in these coordinates, and as many times faster as the matrices are smaller
-    few, own, held, banked = moments.turned(axes), *(turned(part, axes) for part in (rows, valid, bank))
+    few, own, held, banked = moments.projected(axes), *(projected(part, axes) for part in (rows, valid, bank))
     small = clone(aligner).fit_rows(few, own, y, held)
     tuning = _tuned(_Fit(small, few, own, y, held), banked, relevant, seed)
     aligner.set_params(**tuning.params).fit_rows(moments, rows, y, valid)
