@@ -169,7 +169,8 @@ def _needed(cls: type[Any]) -> list[str]:
 def _default(modality: str) -> Any:
     if modality not in DEFAULTS:
         raise UsageError(
-            f"no encoder takes {modality}", hint="modalities={'COL': 'text'} (--as COL=text) reads one otherwise."
+            f"no encoder takes {modality}",
+            hint="modalities={'COL': 'text'} (--as COL=text) reads one otherwise.",
         )
     return get("encode", DEFAULTS[modality])()
 

@@ -86,7 +86,9 @@ def check_free(path: Path, *, overwrite: bool = False) -> None:
 
 def _check_replaceable(path: Path, overwrite: bool) -> None:
     if not overwrite:
-        raise FolderError("the output exists", where=str(path), hint="overwrite=True (--overwrite) replaces it.")
+        raise FolderError(
+            "the output exists", where=str(path), hint="overwrite=True (--overwrite) replaces it."
+        )
     if not path.is_dir() or (any(path.iterdir()) and not (path / MANIFEST).is_file()):
         what = "the output exists and is no model folder, so it is not replaced"
         raise FolderError(what, where=str(path), hint="Remove it.")

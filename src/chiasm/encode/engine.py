@@ -63,8 +63,8 @@ def describe_column(
     if modality != encoder.modality:
         raise UsageError(
             f"{type(encoder).__name__} takes {encoder.modality}, column {column!r} holds {modality}",
-            hint=f"Name another encoder, or read it otherwise: modalities={{{column!r}: {encoder.modality!r}}} "
-            f"(--as {column}={encoder.modality}).",
+            hint="Name another encoder, or read it otherwise: "
+            f"modalities={{{column!r}: {encoder.modality!r}}} (--as {column}={encoder.modality}).",
         )
     if modality in ("vector", "number", "date"):
         return _describe_numbers(rows, column, encoder)
