@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from contracts import VARIANTS, Case, cases
 from sklearn.base import clone
 
+import chiasm
 from chiasm import plugins
 from chiasm.align.aligner import Aligner
 from chiasm.checks import Estimator
@@ -50,3 +53,20 @@ def test_every_variant_is_one_of_a_component() -> None:
     for kind, variants in VARIANTS.items():
         assert variants.keys() <= {case.name for case in cases(kind)}
         assert all(variants.values()), "a component without a variant would not be tested"
+
+
+def estimators() -> list[type[Estimator]]:
+    """Every estimator that a room exports, and every component that has a name."""
+    rooms = [f"chiasm.{p.parent.name}" for p in Path(chiasm.__file__).parent.glob("*/__init__.py")]
+    modules = [importlib.import_module(room) for room in rooms]
+    exported = [getattr(module, name) for module in modules for name in getattr(module, "__all__", ())]
+    classes = {one for one in exported if inspect.isclass(one) and issubclass(one, Estimator)}
+    return sorted({*classes, *(case.cls for kind in BASES for case in cases(kind))}, key=str)
+
+
+@pytest.mark.parametrize("cls", estimators())
+def test_every_parameter_has_its_line_in_the_docstring(cls: type[Estimator]) -> None:
+    """`name : what it is`, of several parameters `name, other : what they are`, in the class or in a base."""
+    docs = "\n".join(base.__doc__ or "" for base in cls.__mro__ if issubclass(base, Estimator))
+    names = cls._get_param_names()
+    assert [name for name in names if not re.search(rf"(?:^|  |, ){name}(?:, \w+)* : ", docs, re.M)] == []

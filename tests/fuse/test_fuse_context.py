@@ -49,7 +49,7 @@ def test_reach_beyond_the_rows_and_none_at_all() -> None:
 
 
 def test_wrong_lengths_are_named() -> None:
-    with pytest.raises(ShapeError, match="groups: expected one value a row, got 2"):
+    with pytest.raises(ShapeError, match="groups: expected one value per row, got 2"):
         in_sequence(X, ["u", "v"])
     with pytest.raises(ShapeError, match="order"):
         in_sequence(X, GROUPS, order=[1])

@@ -134,9 +134,9 @@ def test_empty_rows_teach_nothing_and_stay_empty(tmp_path: Path) -> None:
 def test_few_rows_and_bad_shapes() -> None:
     logits, y = classes(5)
     assert Calibration().fit(9 * logits, y, CLASSES).form_ == "none"
-    with pytest.raises(ShapeError, match="expected a pattern a row, 5, got 1"):
+    with pytest.raises(ShapeError, match="expected one pattern per row, 5, got 1"):
         Calibration().fit(logits, y, CLASSES, ["text"])
-    with pytest.raises(ShapeError, match="expected a weight a row, 5"):
+    with pytest.raises(ShapeError, match="expected one weight per row, 5"):
         Calibration().fit(logits, y, CLASSES, weights=np.ones(3))
     with pytest.raises(NotFitted):
         Calibration().transform(logits)

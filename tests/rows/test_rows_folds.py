@@ -108,7 +108,7 @@ def test_time_may_be_dates():
         ({"n": 1}, DataError, "1 rows make no folds"),
         ({"n": 4, "k": 1}, UsageError, "k must be 2 or more"),
         ({"n": 4, "k": None}, UsageError, "give groups"),
-        ({"n": 4, "groups": [1, 1, 1]}, ShapeError, "groups: expected one a row, 4, got 3"),
+        ({"n": 4, "groups": [1, 1, 1]}, ShapeError, "groups: expected one per row, 4, got 3"),
         ({"n": 4, "groups": [1] * 4}, DataError, "one group only"),
         ({"n": 2, "times": [1, 2], "groups": [1, 2]}, UsageError, "Give times alone"),
         ({"n": 3, "times": [1, None, 2]}, DataError, "a row has no time"),

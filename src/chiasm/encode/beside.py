@@ -20,8 +20,8 @@ NEGLIGIBLE_LENGTH = 1e-30
 class Beside(Encoder):
     """The features of two encoders, each of mean square length 1 on the training rows, as one vector.
 
-    A sentence model merges what it holds for the same, and its words beside it bring that back: on Flickr8k's
-    test part, CCA of photos and captions finds more at first rank with both than with MiniLM alone
+    A sentence model gives paraphrases nearly the same vector, and words beside it tell them apart again: on
+    Flickr8k's test part, CCA of photos and captions finds more at first rank with both than with MiniLM alone
     (benchmarks/results/flickr8k_rungs.md). Of three, `Beside(Beside(a, b), c)`, each has length 1 too.
     Scikit-learn's FeatureUnion for cells, with the descriptions of each kept in the cache on their own; a
     cell that one of them cannot use is broken.

@@ -55,9 +55,11 @@ def cache_folder() -> Path:
 class Cache:
     """Vectors by encoder identity and content key.
 
-    folder : None takes `cache_folder()`.  limit : bytes; None takes CHIASM_CACHE_BYTES or 4 GiB. Over
-    it, the files of the encoders not used for longest go first, then the oldest half of the last file's
-    rows. FolderError where the folder cannot be written.
+    folder : None takes `cache_folder()`.
+    limit : bytes; None takes CHIASM_CACHE_BYTES or 4 GiB. Over it, the files of the least recently used
+        encoders are removed first, then the oldest half of the last file's rows.
+
+    FolderError where the folder cannot be written.
     """
 
     def __init__(self, folder: str | Path | None = None, limit: int | None = None) -> None:

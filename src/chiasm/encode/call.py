@@ -19,8 +19,8 @@ class Function(Encoder):
 
     function : list of cells → array-like (n, d), each line from its cell alone.
     modality : of the cells.
-    name : tells the function apart in the cache; without one nothing is cached, since what a function
-        reads beside its arguments cannot be known.
+    name : of the function in the cache; without one nothing is cached, since what a function reads beside
+        its arguments cannot be known.
     """
 
     def __init__(self, function: Callable[[list[Any]], Any], modality: str, name: str | None = None) -> None:

@@ -50,8 +50,8 @@ class Described:
         values = [(self.values[i], other.values[j]) for i, j in both]
         keep = np.array([i for i, _ in both], np.int64)
         broken = {(one.row, one.item): one for one in (*other.broken, *self.broken)}
-        told = tuple(broken[place] for place in sorted(broken))
-        return Described(values, self.row[keep], self.item[keep], self.n, told, self.key[keep])
+        ordered = tuple(broken[place] for place in sorted(broken))
+        return Described(values, self.row[keep], self.item[keep], self.n, ordered, self.key[keep])
 
     def _places(self) -> list[tuple[int, int]]:
         return list(zip(self.row.tolist(), self.item.tolist(), strict=True))

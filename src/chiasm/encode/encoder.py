@@ -20,19 +20,17 @@ Descriptions = NDArray[np.float32] | list[Any]
 class Encoder(Estimator, ABC):
     """φ of one column, in two steps, so that the costly one is done once for each content.
 
-    `describe` knows nothing but the cells it is given, so that what it says can be kept on disk under the
-    content and `identity()`. `fit` and `transform` work on descriptions. None is fitted on zero cells.
+    `describe` depends on nothing but the cells it is given, so that descriptions can be cached by content and
+    `identity()`. `fit` and `transform` work on descriptions; `fit` needs at least one.
 
     Attributes
     ----------
-    modality : what `describe` takes: text (str), image (uint8 (h, w, 3)), sound (`Sound`),
-        vector (float32 (d,)), number (float32 (1,)), category (str).
+    modality : what `describe` takes: text (str), image (uint8 (h, w, 3)), sound (`Sound`), video (`Video`),
+        series (`Series`), vector (float32 (d,)), number and date (float32 (1,), dates in days), category
+        (str), table ({column: value} of a row).
     cached : whether a description is worth keeping on disk; it is then an array.
     version : to be raised whenever the same parameters begin to give other descriptions.
     width_ : length of one feature vector, known once fitted.
-    cell_width : length that a ready vector must have, or channels of a series; another is a broken cell.
-        None where any will do.
-    channel_width : numbers of a description for each channel of a series; None where channels do not show.
     """
 
     modality: ClassVar[str]
@@ -46,10 +44,12 @@ class Encoder(Estimator, ABC):
 
     @property
     def cell_width(self) -> int | None:
+        """Length that a ready vector must have, or channels of a series; None where any will do."""
         return None
 
     @property
     def channel_width(self) -> int | None:
+        """Numbers of a description for each channel of a series; None where channels do not show."""
         return None
 
     def identity(self) -> str:

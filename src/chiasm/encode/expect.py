@@ -1,4 +1,4 @@
-"""What is absent in a row as it is to be expected from what is there: ridge regressions, chained."""
+"""Imputation of absent values from the columns that a row has, by chained ridge regressions."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from scipy import linalg
 Floats = NDArray[np.float64]
 Blocks = Sequence[tuple[int, int]]  # [start, stop) of the features of each column
 
-ROUNDS = 4  # of filling in what is expected and learning from it again
-ROWS_LEARNED = 5_000  # rows learned from, spread evenly; more tell little
-RIDGE_ROWS = 20.0  # rows' worth of doubt
+ROUNDS = 4  # of imputing and learning from what was imputed
+ROWS_LEARNED = 5_000  # spread evenly; more change little
+RIDGE_ROWS = 20.0  # rows that the ridge counts for
 
 
 def learn_expected(values: Floats, blocks: Blocks, absent: NDArray[np.bool_]) -> Floats:
-    """(d, d) W by which rows (n, d), 0 in the absent of `blocks` (absent (n, c)), expect what is absent: v W.
+    """(d, d) W that imputes rows (n, d), 0 where `blocks` are absent (absent (n, c)), as v W.
 
-    Each block is regressed on all others, of which what is absent is what the last round expected (chained
+    Each block is regressed on all others, whose absent values are those imputed in the round before (chained
     equations: van Buuren and Groothuis-Oudshoorn 2011, by ridge and without drawing).
     """
     picked = np.unique(np.linspace(0, len(values) - 1, min(ROWS_LEARNED, len(values))).astype(np.int64))
@@ -43,7 +43,7 @@ def _regressed(filled: Floats, start: int, stop: int) -> Floats:
 
 
 def fill(values: Floats, blocks: Blocks, absent: NDArray[np.bool_], weights: Floats) -> Floats:
-    """Rows (n, d) with what is expected where a block is absent."""
+    """Rows (n, d) with imputed values where a block is absent."""
     filled = values
     for _ in range(ROUNDS):
         expected = filled @ weights

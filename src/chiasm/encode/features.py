@@ -45,7 +45,7 @@ class Features:
 
     @classmethod
     def of(cls, values: Floats, present: NDArray[np.bool_] | None = None) -> Features:
-        """Features of a dense array (n, d) with one item a row; absent rows are all NaN.
+        """Features of a dense array (n, d) with one item per row; absent rows are all NaN.
 
         With `present` (n,) the mask alone decides and what lies under it is never read.
         """
@@ -78,7 +78,7 @@ class Features:
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
-        """(n,) items a row."""
+        """(n,) how many items each row has."""
         return np.bincount(self.row, minlength=self.n)
 
     @cached_property

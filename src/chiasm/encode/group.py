@@ -21,7 +21,7 @@ GROUPED = ("number", "category", "date")
 
 
 def describe_group(rows: Rows, columns: Sequence[str], encoder: Encoder) -> Described:
-    """Descriptions of a group of columns, one item a row that has any of them; the others are absent.
+    """Descriptions of a group of columns, one item for each row that has any of them; the others are absent.
 
     What is broken is named by its own column. UsageError for a column that is no number, category or date.
     """

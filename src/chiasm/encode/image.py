@@ -43,7 +43,7 @@ class Gradients(Encoder):
         return digest(self.kind, self.version, self.size)
 
     def describe(self, cells: Sequence[Pixels]) -> Floats:
-        """(n, d0) of RGB pixels (h, w, 3) of any size; the image alone decides its line."""
+        """(n, d0) of RGB pixels (h, w, 3) of any size, each described by itself."""
         check_range(self.size, "size", 2 * max(CELLS))
         out = np.empty((len(cells), sum(WIDTHS)), np.float32)
         for line, pixels in zip(out, cells, strict=True):

@@ -34,6 +34,7 @@ class OnnxImage(Encoder):
     0 … 255.
 
     path : the ONNX file.
+    size : side in pixels of the square image that the model takes.
     mean, scale : a number for all three channels, or a list of three in the order of `colour`.
     layout : NCHW or NHWC.  colour : RGB or BGR.
     crop : squash takes the whole image whatever its shape; centre takes its central square.

@@ -18,7 +18,7 @@ CHUNK = 4096  # frames at a time
 
 
 def pitch(samples: Floats, rate: int, count: int) -> tuple[Floats, Floats]:
-    """Hz (count,) and strength (count,) of samples (t,), one a frame of the spectrogram of `log_mel`.
+    """Hz (count,) and strength (count,) of samples (t,), one for each frame of the spectrogram of `log_mel`.
 
     Strength is the autocorrelation at the period: 1 for a periodic sound, about 0 for noise and silence,
     whose Hz mean nothing.

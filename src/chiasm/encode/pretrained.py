@@ -33,8 +33,8 @@ class Pretrained(Encoder):
     """A model that is loaded at first use and never trained.
 
     name : folder of the model, or its name on the hub (`owner/model`), which is fetched once and then kept.
-    pooling : auto takes what the model was made to give (its features for search, or its own pooling),
-        and else the mean; mean, cls (first token) and pooler force one.
+    pooling : auto takes what the model was trained to give (its features for search, or its own pooling),
+        else the mean; mean, cls (first token) and pooler force one.
     device : where it runs, as torch names it.
     revision : branch, tag or commit on the hub; a commit pins the model for good.
     layer : hidden layer whose tokens are pooled, -1 the last but for the final norm; None: the model's own

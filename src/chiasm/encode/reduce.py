@@ -20,8 +20,8 @@ def block_pca(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean (d0,) and projection (d0, k), k <= dim, of rows (n, d0) made of blocks of columns of `widths`.
 
-    Every block gets the same total variance, so that a long one does not drown a short one; blocks of width 1
-    are plain standardisation. k is what the rows have variance for, at least 1. n >= 1.
+    Every block gets the same total variance, so that a long one does not dominate a short one; blocks of
+    width 1 are standardised. k is the number of directions in which the rows vary, at least 1. n >= 1.
     """
     check_range(dim, "dim", 1)
     values = check_matrix(described, "described", sum(widths))

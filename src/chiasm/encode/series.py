@@ -17,8 +17,8 @@ from chiasm.rows.series import Series
 
 Floats = NDArray[np.float32]
 
-KERNEL_LENGTH = 9  # of a kernel; six weights are -1, three are 2
-STATISTICS = 3  # numbers a channel beside its steps: level, spread, duration
+KERNEL_LENGTH = 9  # six weights are -1, three are 2
+STATISTICS = 3  # numbers of each channel beside its steps: level, spread, duration
 LEARNED_FROM = 4096  # training series looked at for biases and components
 BIASED_FROM = 32  # of them, those whose convolutions give the biases
 BATCH = 32  # series convolved at a time, so that their convolutions stay in a processor's cache
@@ -33,7 +33,7 @@ class Rocket(Encoder):
     """MiniRocket (Dempster, Schmidt and Webb 2021, arXiv 2012.08791) for series of any length and rate.
 
     Every series is brought to `steps` steps and put through the 84 kernels of the paper at growing dilations,
-    each pass over the sum of some channels drawn by `seed`. A feature is the share of steps at which a
+    each pass over the sum of some channels drawn at random. A feature is the share of steps at which a
     convolution lies above a bias, which is a quantile of what the training series give. What resampling
     loses stays: level, spread and duration. Unlike the paper, the kernels of a pass share its channels, and
     each has one bias: as many features then see more combinations of channels.
@@ -41,6 +41,7 @@ class Rocket(Encoder):
     steps : length to which series are brought, at least 9.
     features : convolution features before the reduction, roughly.
     dim : largest width of the features, by PCA; None leaves all of them.
+    seed : of the channels drawn and of the sample that is learned from.
     """
 
     modality: ClassVar[str] = "series"
@@ -87,7 +88,7 @@ class Rocket(Encoder):
         return np.stack([_described(cell, self.steps) for cell in cells])
 
     def fit(self, described: Descriptions) -> Self:
-        """Learn scales of channels, biases and components; of many series a sample drawn by `seed` tells."""
+        """Learn scales of channels, biases and components; of many series from a random sample."""
         check_cells(described, self)
         self.forget()
         rng = np.random.default_rng(self.seed)

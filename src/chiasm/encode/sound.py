@@ -30,7 +30,7 @@ class LogMel(Encoder):
 
     rate : Hz to which every sound is resampled.
     mels : bands of the spectrogram, evenly spaced on the mel scale.
-    segments : equal parts in time whose means tell what comes before what.
+    segments : equal parts in time, whose means keep the order of events.
     dim : largest width of the features; fewer where the training sounds have less variance.
     """
 

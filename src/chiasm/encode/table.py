@@ -37,7 +37,7 @@ class OneHot(Encoder):
         return self
 
     def transform(self, described: Descriptions) -> NDArray[np.float32]:
-        """(n, categories) a single 1 a row, none for a category not seen in training."""
+        """(n, categories) a single 1 in each row, none for a category not seen in training."""
         self.require_fitted("categories_")
         place = {name: index for index, name in enumerate(self.categories_)}
         found = np.array([place.get(name, -1) for name in described], np.int64)
@@ -79,21 +79,21 @@ class Table(Encoder):
 
     rare : categories of fewer training rows are taken together as one; 1 leaves each on its own.
     most : categories kept for one column, the commonest.
-    robust : median and quartiles tell the spread of numbers, not mean and standard deviation.
-    expected : an absent value is what the row's other columns let expect, where values were absent in
-        training too.
+    robust : centre and scale numbers by median and quartiles, not by mean and standard deviation.
+    expected : impute an absent value from the row's other columns, where values were absent in training
+        too.
 
-    An absent value is 0 in each of its column's features, the mean of the training rows, or what is
-    expected; one feature more is then 1, where values were absent in training too.
+    An absent value is 0 in each of its column's features, the mean of the training rows, or imputed; one more
+    feature is then 1, where values were absent in training too.
     """
 
     modality: ClassVar[str] = "table"
     cached: ClassVar[bool] = False
 
     columns_: dict[str, Recipe]  # the recipe of each column
-    gaps_: list[str]  # columns with a feature that says absent, the last of its block
+    gaps_: list[str]  # columns with an indicator of absence, the last feature of their block
     blocks_: dict[str, list[int]]  # [start, stop] of each column's features
-    weights_: NDArray[np.float64]  # (d, d) by which values expect absent ones
+    weights_: NDArray[np.float64]  # (d, d) of the regressions that impute absent values
 
     def __init__(self, rare: int = 1, most: int = 1000, robust: bool = False, expected: bool = False) -> None:
         self.rare = rare
@@ -126,7 +126,7 @@ class Table(Encoder):
         return self
 
     def transform(self, described: Descriptions) -> NDArray[np.float32]:
-        """(n, d) of cells; columns that were not learned have no say."""
+        """(n, d) of cells; columns that were not learned are ignored."""
         self.require_fitted("columns_")
         values, blocks, absent = self._coded(described)
         if hasattr(self, "weights_"):

@@ -30,7 +30,7 @@ class Lexical(Encoder):
 
     dim : largest width of the features; fewer where the training texts allow no more.
     max_terms : most frequent terms kept, half of them words and pairs, half letter n-grams.
-    letters : how much letter n-grams count beside words; 0 leaves them out.
+    letters : weight of letter n-grams relative to words; 0 leaves them out.
 
     A text none of whose terms was seen in training becomes zeros.
     """

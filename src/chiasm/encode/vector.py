@@ -30,7 +30,7 @@ class Vector(Encoder):
 
 class Hellinger(Vector):
     """Signed square root, then unit length: for non-negative activations and histograms, whose few large
-    entries would rule every product (Arandjelović & Zisserman 2012). A zero vector stays zero.
+    entries would dominate every product (Arandjelović & Zisserman 2012). A zero vector stays zero.
     """
 
     def transform(self, described: Descriptions) -> NDArray[np.float32]:

@@ -18,9 +18,9 @@ from chiasm.rows.video import Video
 Floats = NDArray[np.float32]
 
 SIDE = 128  # pixels to which the longer side of a frame is reduced before it is described
-SEGMENTS = 4  # equal parts in time whose means tell what comes before what
+SEGMENTS = 4  # equal parts in time, whose means keep the order of events
 CAMERA_NOISE = 8.0  # levels of 255 below which a change is the noise of the camera and of the codec
-# Of the blocks of an image the coarse shapes and the small thumbnail; enough to tell a course.
+# Of the blocks of an image the coarse shapes and the small thumbnail, enough for the course over time.
 COARSE = slice(WIDTHS[0], sum(WIDTHS[:3]))
 COARSE_WIDTH = sum(WIDTHS[1:3])
 
@@ -33,8 +33,8 @@ class Frames(Encoder):
     count : frames taken evenly from the whole length; fewer where a video has fewer.
     dim : largest width of the features; fewer where the training videos have less variance.
 
-    A video without a sound track is not one that is silent: its sound is the mean of those that have one,
-    and a feature of its own says that it has none.
+    A video without a sound track is not a silent one: its sound is the mean of the training videos that have
+    one, and a separate indicator says that it has none.
     """
 
     modality: ClassVar[str] = "video"
@@ -94,7 +94,7 @@ def _sound_of(values: Floats) -> Floats:
 
 
 def _seen(frames: Pixels) -> Iterator[Floats]:
-    """The lines that tell what frames (t, h, w, 3) show and where they move."""
+    """Descriptions of what frames (t, h, w, 3) show and of where they move."""
     shown = Gradients().describe(list(frames))
     yield from (shown.mean(axis=0), shown.std(axis=0))
     yield segment_means(shown[:, COARSE], SEGMENTS).ravel()

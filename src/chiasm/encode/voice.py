@@ -1,7 +1,7 @@
 """Voices without a download: statistics of the contours of pitch, loudness and timbre.
 
 The recipe of computational paralinguistics (Schuller et al. 2009, Eyben et al. 2016): a few things that are
-heard, one value a frame, then functionals of each. Nothing of other sounds enters a description.
+heard, one value per frame, then functionals of each. A description does not depend on other sounds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 Places = NDArray[np.intp]
 
 MELS, CEPSTRA = 64, 20
-COURSE = 6  # cepstra whose course is told, the broad ones
+COURSE = 6  # cepstra, the first ones, whose course over time is described
 PERCENTILES = (5, 25, 50, 75, 95)
 BALANCE_HZ = 1000.0  # between what counts as low and as high
 VOICED_STRENGTH = 0.5  # least strength of a pitch
@@ -37,9 +37,9 @@ class Voice(Encoder):
     """How something is said: functionals of timbre, loudness, pitch and rhythm, each in standard units.
 
     rate : Hz to which every sound is resampled.
-    segments : equal parts in time whose means tell what comes before what.
+    segments : equal parts in time, whose means keep the order of events.
 
-    A sound without voice has 0 in all that is said of its pitch, and its voiced share says so.
+    A sound without voice has 0 in every functional of its pitch, and 0 as its voiced share.
     """
 
     modality: ClassVar[str] = "sound"
@@ -162,8 +162,8 @@ def functionals(values: Floats) -> Floats:
 
 
 def rhythm(found: Contours) -> Floats:
-    """(10,): voiced share, voiced runs a second, log of their length, log of all; how far pitch and level
-    step from one voiced frame to the next, mid and mean; strength of the pitch, share of pauses."""
+    """(10,): voiced share, voiced runs per second, log of their length, log of the whole; median and mean
+    step of pitch and of level from one voiced frame to the next; strength of the pitch, share of pauses."""
     level, strength, voiced = found.timbre[:, 0], found.timbre[:, -1], found.voiced
     count = len(level)
     pauses = (level < level.max() - PAUSE_DB).mean()

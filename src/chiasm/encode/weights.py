@@ -1,4 +1,4 @@
-"""What a model on disk is: a hash of its files' contents, read once per file and process."""
+"""The identity of a model on disk: a hash of its files' contents, read once per file and process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from chiasm.storage import sha256
 
 DESCRIBING = {".json", ".txt", ".model", ".safetensors", ".jinja"}
-"""Suffixes of configuration, tokenizer and weights; nothing else in a folder decides what a model says."""
+"""Suffixes of configuration, tokenizer and weights; nothing else in a folder changes a model's vectors."""
 
 
 def file_hash(file: Path) -> str:
@@ -18,7 +18,7 @@ def file_hash(file: Path) -> str:
 
 
 def folder_hashes(folder: Path) -> dict[str, str]:
-    """{relative path: hash} of all files below `folder` that decide what the model in it says."""
+    """{relative path: hash} of all files below `folder` that the model's vectors depend on."""
     files = sorted(f for f in folder.rglob("*") if f.suffix in DESCRIBING and f.is_file())
     return {file.relative_to(folder).as_posix(): file_hash(file) for file in files}
 

@@ -1,4 +1,4 @@
-"""Σ: what a row really has, joined into one vector of the space or into the scores of a target."""
+"""Σ: what a row has, joined into one vector of the space or into the scores of a target."""
 
 from __future__ import annotations
 

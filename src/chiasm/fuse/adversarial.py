@@ -1,4 +1,4 @@
-"""Adversarial fusion: the mean of codes that do not tell which modality they come from."""
+"""Adversarial fusion: the mean of codes that do not show which modality they come from."""
 
 from __future__ import annotations
 
@@ -42,4 +42,4 @@ class Adversarial(Neural):
 
     def _loss(self, net: Net, x: Mapping[str, Tensor], y: Tensor, weights: Tensor) -> Tensor:
         loss = super()._loss(net, x, y, weights)
-        return loss + net.told_apart(x, self.strength) if net.training else loss
+        return loss + net.discriminator_loss(x, self.strength) if net.training else loss

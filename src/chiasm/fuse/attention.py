@@ -1,4 +1,4 @@
-"""Attention fusion: a token a modality, read through a few bottleneck tokens."""
+"""Attention fusion: one token per modality, read through a few bottleneck tokens."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from chiasm.fuse.neural import Net, Neural
 
 
 class Attention(Neural):
-    """Bottleneck tokens (Nagrani et al. 2021, arXiv 2107.00135) read the tokens of the columns a row has, and
-    think, twice; reading is one way, as in Jaegle et al. 2021 (arXiv 2103.03206).
+    """Bottleneck tokens (Nagrani et al. 2021, arXiv 2107.00135) attend to the tokens of the columns that a
+    row has and go through a feed-forward layer, twice; attention is one way, as in Jaegle et al. 2021 (arXiv
+    2103.03206).
 
     tokens : bottleneck tokens.
     heads : of attention; they divide the width.

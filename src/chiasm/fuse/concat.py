@@ -1,4 +1,4 @@
-"""Concatenation: one linear head on all features side by side, absent ones zero and said to be absent."""
+"""Concatenation: one linear head on all features side by side, absent ones zero, and presence indicators."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from chiasm.named import Record
 
 
 class Concat(Fusion):
-    """A linear head on the columns' features, each column centred and at the same total variance, beside an
-    indicator a column of its presence. Every row is learned from twice, the second time with columns
-    dropped.
+    """A linear head on the columns' features, each column centred and at the same total variance, with one
+    indicator of presence per column. Every row is learned from twice, the second time with columns dropped.
 
     drop : the rate at which columns are dropped, never below their own rate of gaps.
     folds : inner folds, of groups where there are any.
+    seed : of the columns dropped and of the inner folds.
     """
 
     centre_: dict[str, Floats]

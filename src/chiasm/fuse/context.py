@@ -1,6 +1,6 @@
-"""Context: what stands near a row in its sequence, as columns of their own, with gaps at the ends.
+"""Context: a row's neighbours in its sequence as further columns, with gaps at the ends.
 
-Any fusion then reads a sequence, and a row's scores depend on other rows only where they are named here.
+Any fusion can then use a sequence, and a row's scores depend on no other rows than those.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def in_sequence(
     columns = {c: as_features(cells) for c, cells in X.items()}
     for name, values in (("groups", groups), ("order", order)):
         if values is not None and any(f.n != len(values) for f in columns.values()):
-            raise ShapeError(f"expected one value a row, got {len(values)}", where=name)
+            raise ShapeError(f"expected one value per row, got {len(values)}", where=name)
     codes = np.unique([str(g) for g in groups], return_inverse=True)[1]
     line = np.lexsort((np.arange(len(codes)) if order is None else np.asarray(order), codes))
     out = dict(columns)

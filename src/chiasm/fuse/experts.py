@@ -1,4 +1,4 @@
-"""Product of experts: what every modality adds to the prior, multiplied (Hinton 2002)."""
+"""Product of experts: the likelihood ratios of all modalities, multiplied (Hinton 2002)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Experts(Stacked):
     """log p(y | x) = log p(y) + k^-power Σ (log p(y | x_m) - log p(y)) over the k modalities present;
     parameters as `Stacked`.
 
-    Every head is calibrated by itself. `power_`, chosen on held-out scores, says how far they repeat each
-    other: 0 where they are independent given the target, 1 where all say the same. Of numbers every expert is
-    a Gaussian and weighs by its precision.
+    Every head is calibrated by itself. `power_`, chosen on held-out scores, says how redundant they are: 0
+    where they are independent given the target, 1 where all agree. Of numbers every expert is a Gaussian,
+    weighted by its precision.
     """
 
     power_: float

@@ -1,4 +1,4 @@
-"""The fusion of a target: features of several columns with gaps to scores, whatever a row has."""
+"""The fusion of a target: features of several columns with gaps to scores, from whatever a row has."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Fusion(TaskEstimator):
     `Late().fit({"text": T, "image": I}, y).predict({"text": T2})`, absent rows NaN.
 
     A fusion writes `_learn` and `_score`; what they get is checked: sorted columns that hold something, one
-    line a present row (`row` ascending), every row with at least one column.
+    line for each present row (`row` ascending), every row with at least one column.
 
     Attributes
     ----------
@@ -43,8 +43,9 @@ class Fusion(TaskEstimator):
         groups: Sequence[Any] | None = None,
         weights: NDArray[Any] | None = None,
     ) -> Self:
-        """Learn from {column: Features or (n, d) array} and a target a row (None where a row has none).
+        """Learn from {column: Features or (n, d) array} and a target (n,), None where a row has none.
 
+        task : None infers it from the values.
         groups : (n,) rows of one group are never on both sides of an inner split.
         weights : (n,) the rows' weights.
         """
@@ -55,7 +56,7 @@ class Fusion(TaskEstimator):
             raise DataError("no column holds anything usable", where=type(self).__name__)
         n = next(iter(columns.values())).n
         if len(y) != n:
-            raise ShapeError(f"expected a target a row, {n}, got {len(y)}", where=type(self).__name__)
+            raise ShapeError(f"expected one target per row, {n}, got {len(y)}", where=type(self).__name__)
         task = task or Task.of(y)
         use = np.flatnonzero(present(columns).any(axis=0) & np.array([value is not None for value in y]))
         columns = {c: kept for c, f in columns.items() if len((kept := f.take(use)).row)}
@@ -99,7 +100,7 @@ class Fusion(TaskEstimator):
 
 
 def means_of(X: Mapping[str, Any]) -> dict[str, Features]:
-    """{column: one line a present row} of those columns, sorted, that hold anything; ShapeError where
+    """{column: one line for each present row} of those columns, sorted, that hold anything; ShapeError where
     they are not of the same rows."""
     found = {c: as_features(X[c]) for c in sorted(X)}
     counts = {c: f.n for c, f in found.items()}
@@ -119,5 +120,5 @@ def present(columns: Columns) -> NDArray[np.bool_]:
 
 
 def _codes(groups: Sequence[Any]) -> NDArray[np.int64]:
-    """Groups counted from 0."""
+    """(n,) an integer for each group, from 0."""
     return np.unique([str(group) for group in groups], return_inverse=True)[1].astype(np.int64)

@@ -1,4 +1,4 @@
-"""Gated fusion: F(X) = Σ w_m(X) f_m(x_m), the weights asked of all that is present."""
+"""Gated fusion: F(X) = Σ w_m(X) f_m(x_m), the weights computed from all that is present."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from chiasm.fuse.neural import Net, Neural
 
 
 class Gated(Neural):
-    """Gated multimodal units (Arevalo et al. 2017, arXiv 1702.01992), one gate a column, softmax over the
-    columns a row has: of one alone, the weight is 1. Parameters as `Neural`."""
+    """Gated multimodal units (Arevalo et al. 2017, arXiv 1702.01992), one gate per column, softmax over
+    the columns that a row has: with one column, its weight is 1. Parameters as `Neural`."""
 
     def _net(self) -> Net:
         from chiasm.fuse.nets import GatedNet
@@ -21,7 +21,7 @@ class Gated(Neural):
         return GatedNet(self._seen(), len(self.base_), self.width)
 
     def gates(self, X: Mapping[str, Any]) -> dict[str, Floats]:
-        """{column: (n,)} w_m(X), the mean of the nets'; NaN where absent, of the others a row's sum is 1."""
+        """{column: (n,)} w_m(X), the mean over the nets; NaN where absent, else of sum 1 in each row."""
         columns = self._known(X)
         if not columns:
             return {}

@@ -19,8 +19,9 @@ class Late(Stacked):
     as `Stacked`.
 
     Numbers are combined, for every pattern, by the mean of the target given its scores as if all were
-    Gaussian, with weights that are not negative and moments of rarely seen pairs drawn to independence;
-    classes and labels by a logistic stacker a pattern, its weights not negative and drawn to shared ones.
+    Gaussian, with weights that are not negative and moments of rarely seen pairs shrunk to independence;
+    classes and labels by one logistic stacker per pattern, its weights not negative and shrunk to shared
+    ones.
     """
 
     stack_: dict[str, Any]

@@ -14,7 +14,7 @@ from chiasm.numerics import unit_rows
 
 
 class Mean(Estimator):
-    """The weighted mean of the space vectors that a row really has.
+    """The weighted mean of the space vectors that a row has.
 
     weights : {column: w_m >= 0}; a column not named weighs 1.
     """

@@ -23,7 +23,7 @@ def key(column: str) -> str:
 
 
 class Maps(nn.Module):  # type: ignore[misc]
-    """W_m: a linear map a column, zero where a row is absent."""
+    """W_m: a linear map per column, zero where a row is absent."""
 
     def __init__(self, widths: Mapping[str, int], width: int) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Maps(nn.Module):  # type: ignore[misc]
 
 
 class GatedNet(nn.Module):  # type: ignore[misc]
-    """Σ w_m(X) tanh(W_m x_m): a gate a column asks all that is present, softmax over what is."""
+    """Σ w_m(X) tanh(W_m x_m): one gate per column, of all that is present, softmax over what is."""
 
     def __init__(self, widths: Mapping[str, int], outputs: int, width: int) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class TensorNet(nn.Module):  # type: ignore[misc]
 
 
 class Reading(nn.Module):  # type: ignore[misc]
-    """Bottleneck tokens read the tokens that are present, then think."""
+    """Bottleneck tokens attend to the tokens that are present, then pass a feed-forward layer."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class Reading(nn.Module):  # type: ignore[misc]
 
 
 class AttentionNet(nn.Module):  # type: ignore[misc]
-    """A token a column, read through a few bottleneck tokens, twice."""
+    """One token per column, read through a few bottleneck tokens, twice."""
 
     def __init__(self, widths: Mapping[str, int], outputs: int, width: int, tokens: int, heads: int) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class AdversarialNet(nn.Module):  # type: ignore[misc]
         codes, here = self.maps(x)
         return self.head(torch.tanh(codes).sum(dim=1) / here.sum(dim=1, keepdim=True))
 
-    def told_apart(self, x: Inputs, strength: float) -> Tensor:
+    def discriminator_loss(self, x: Inputs, strength: float) -> Tensor:
         """Cross entropy of the discriminator over the cells present; its gradient reaches the maps reversed
         and times `strength`."""
         codes, here = self.maps(x)

@@ -26,13 +26,13 @@ BLOCK = 4096  # rows scored at once, in float64, so that their number shows in n
 
 
 class Neural(Fusion):
-    """Mean of `members` nets, each stopped by the sixth of the rows (or groups) that it was not given.
+    """Mean of `members` nets, each with early stopping on a sixth of the rows (or groups) held out from it.
 
     width : units of a code.
     members : nets of the committee.
     drop : how often a present column is dropped in training; at least as often as it has gaps.
     corrupt : how often an input number is set to its mean in training.
-    epochs, rate, decay : of AdamW (`train.loop.Recipe`).
+    epochs, rate, decay : most epochs, learning rate and weight decay of AdamW (`train.loop.Recipe`).
     seed : of everything random.
 
     Attributes
@@ -77,7 +77,7 @@ class Neural(Fusion):
         return {c: self.axes_[c].shape[1] if c in self.axes_ else d for c, d in self.widths_.items()}
 
     def _loss(self, net: Net, x: Mapping[str, Tensor], y: Tensor, weights: Tensor) -> Tensor:
-        """What training makes small."""
+        """The training loss."""
         return loss_of(self.task.kind)(self._base() + net(x), y, weights)
 
     def _check(self) -> None:

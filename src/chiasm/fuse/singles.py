@@ -1,5 +1,5 @@
-"""Fusions of single modalities: for every column the head with the best held-out scores, then one line of
-weights for every pattern."""
+"""Fusions of single modalities: for every column the head with the best held-out scores, then weights for
+every pattern."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from chiasm.named import Record
 TRIED = ("linear", "ordinal", "kernel", "forest")
 """Heads tried, the simpler first."""
 KERNEL_ROWS, FOREST_ROWS, FOREST_WIDTH = 1_000, 20_000, 100
-"""What a kernel and a forest are tried for: not too many rows, narrow features."""
+"""The most rows that a kernel and a forest are tried for, and the widest features of a forest."""
 TABLE_WIDTH = 16
-"""So few features may be those of a table whatever they hold."""
+"""Features as few as these count as a table's, whatever they hold."""
 
 
 class Stacked(Fusion):
@@ -34,6 +34,7 @@ class Stacked(Fusion):
     heads : tried for every column (linear, ordinal of an order, kernel, forest); the one with the least
         held-out loss is kept.
     folds : inner folds, of groups where there are any.
+    seed : of the heads and of the inner folds.
 
     A row with one modality gets that modality's calibrated head: `scores({column: f})` is the single model.
     """
@@ -58,8 +59,8 @@ class Stacked(Fusion):
         self._join(*self._held)
 
     def fit_like(self, other: Stacked) -> Self:
-        """Learn from the same rows as another that was just fitted, with its single modalities: nothing but
-        the joining is left to do. NotFitted where the other has forgotten its held-out scores."""
+        """Learn from the same rows as another that was just fitted, with its single modalities, so that only
+        the weights are left to learn. NotFitted where the other has forgotten its held-out scores."""
         if not hasattr(other, "_held"):
             raise NotFitted("no held-out scores to join", where=type(other).__name__, hint="Call fit first.")
         self.forget()
@@ -145,8 +146,8 @@ def learn_singles(
 
 
 def usable(heads: Sequence[str], f: Features, task: Task) -> list[str]:
-    """Those heads, the first among them, that a column is neither too long nor too wide for; a forest only
-    for what looks like a table, since principal components hold no thresholds."""
+    """Those heads that suit a column's length and width, in their order, the first of all where none does; a
+    forest only for what looks like a table, since principal components hold no thresholds."""
     small = {
         "ordinal": task.kind == "order",
         "kernel": len(f.row) <= KERNEL_ROWS,

@@ -1,8 +1,8 @@
-"""Stacking with gaps: scores of single modalities to one, by weights of their own for every pattern.
+"""Stacking with gaps: scores of single modalities to one, by separate weights for every pattern.
 
-A pattern that is not the whole row is no row with something missing but a smaller model, learned from every
-row that has at least its columns (reduced models; Saar-Tsechansky and Provost 2007). Weights are not negative
-(Breiman 1996), so that a modality of noise gets none.
+Each pattern of present columns has a model of its own, learned from every row that has at least its columns
+(reduced models; Saar-Tsechansky and Provost 2007). Weights are not negative (Breiman 1996), and a modality of
+noise gets none.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from chiasm.numerics import softmax
 
 Floats = NDArray[np.float64]
 SHARED_ROWS = 5_000
-"""At most about so many rows, each once a pattern, teach the weights shared by all patterns."""
+"""Rows, each once per pattern, from which the weights shared by all patterns are learned, at most about."""
 PSEUDO = 10.0
-"""Rows that an assumption counts for: independence given the target, or weights shared by all patterns."""
+"""Rows that a prior counts for: independence given the target, or weights shared by all patterns."""
 
 
 def gaussian(S: Floats, y: Floats, weights: Floats) -> dict[str, Floats]:
     """Means and covariances of scores S (m, n, q), NaN where absent, with the target (n, q), from every pair
     of columns where both are.
 
-    Pairs seen in few rows are drawn to what independence given the target would make them. Returns `centre`
+    Pairs seen in few rows are shrunk to what independence given the target would make them. Returns `centre`
     and `target` (m, q), the means of scores and target in the rows of each column, `cross` (m, q) and
     `spread` (q, m, m).
     """
@@ -77,7 +77,7 @@ def logistic_stack(
     base + bias + Σ weight_m (S_m - base).
 
     S : (m, n, q) NaN where absent.  T : (n, q) indicators.  Those of () come from up to `SHARED_ROWS` rows
-    masked to all patterns; each pattern's own, from all its rows, are drawn to them as by `PSEUDO` rows.
+    masked to all patterns; each pattern's own, from all its rows, are shrunk to them as by `PSEUDO` rows.
     """
     mask: NDArray[np.bool_] = np.asarray(np.isfinite(S).all(axis=2), bool)
     size = np.nan_to_num(S - base)  # (m, n, q)

@@ -7,7 +7,7 @@ from chiasm.fuse.neural import Net, Neural
 
 class Tensor(Neural):
     """Low-rank multimodal fusion (Liu et al. 2018, arXiv 1806.00064): `width` rank-one terms, each a
-    product of one factor a column; an absent column's factor is one, so it has no say.
+    product of one factor per column; an absent column's factor is one, so that it changes nothing.
     Parameters as `Neural`."""
 
     def _net(self) -> Net:

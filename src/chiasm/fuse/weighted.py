@@ -27,7 +27,8 @@ class Weighted(Fusion):
     directions of the columns together. A column weighs by the precision of its held-out map, weights are
     normalised over what a row has, and a linear head reads the sum.
 
-    dim : shared directions beside the target.  drop, folds : as `Concat`.
+    dim : shared directions beside the target.
+    drop, folds, seed : as `Concat`.
     """
 
     maps_: dict[str, Record]

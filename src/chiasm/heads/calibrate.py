@@ -1,4 +1,4 @@
-"""Calibration: scores stretched and shifted so that their probabilities mean what they say."""
+"""Calibration: scores scaled and shifted so that probabilities are the frequencies they state."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FORMS: dict[str, tuple[str, ...]] = {
     "slopes by pattern": ("slope", "bias", "patterns"),
 }
 FOLDS = 5
-# Standard deviations of what is expected: a slope within a factor of two, patterns nearer to each other.
+# Standard deviations of the priors: a slope within a factor of two, patterns nearer to each other.
 SPREAD = {"slope": 0.7, "bias": 0.5, "patterns": 0.3}
 
 
@@ -34,9 +34,11 @@ class Calibration(Estimator):
     """scores' = scores × exp(slope + slope of the pattern) + bias, learned from out-of-fold scores.
 
     One slope for classes and orders (temperature and bias: Guo et al. 2017, vector scaling with a shared
-    slope), one an output for labels (Platt 1999) and numbers. Slopes and biases are drawn to 0, and a pattern
-    of present columns has a slope of its own, drawn to the shared one: fewer columns mean another confidence.
-    The form is chosen by cross-validation: more is learned only where it gains two standard errors.
+    slope), one per output for labels (Platt 1999) and numbers. Slopes and biases are shrunk to 0, and each
+    pattern of present columns has a slope of its own, shrunk to the shared one: fewer columns mean another
+    confidence. The form is chosen by cross-validation: a richer one only where it gains two standard errors.
+
+    seed : of the folds of that cross-validation.
 
     Attributes
     ----------
@@ -60,11 +62,10 @@ class Calibration(Estimator):
         groups: NDArray[np.int64] | None = None,
         weights: Floats | None = None,
     ) -> Self:
-        """Learn from scores (n, q) of rows their maker did not learn from, and coded targets; NaN rows are
-        left out.
+        """Learn from out-of-fold scores (n, q) and coded targets; NaN rows are left out.
 
         patterns : (n,) the name of the columns each row has.  groups : (n,) rows kept together when choosing.
-        weights : (n,) what a row counts for, those its maker learned with; only their proportions matter.
+        weights : (n,) the rows' weights, those that the scored model learned with; only their ratios matter.
         """
         self.forget()
         scores = np.asarray(check_matrix(scores, "scores", task.outputs), np.float64)
@@ -91,7 +92,7 @@ class Calibration(Estimator):
 
 
 class _Rows:
-    """Rows to learn from, and what scores cost on them."""
+    """Rows to learn from, and the loss of scores on them."""
 
     def __init__(
         self, task: Task, scores: Floats, y: NDArray[Any], names: Sequence[str], weights: Floats
@@ -109,7 +110,7 @@ class _Rows:
         return _Rows(self.task, self.scores[rows], self.y[rows], names, self.weights[rows])
 
     def losses(self, scores: Floats) -> Floats:
-        """(n,) what each row costs, unweighted."""
+        """(n,) the loss of each row, unweighted."""
         return self.task.losses(scores, self.y)
 
     def gradient(self, scores: Floats) -> Floats:
@@ -147,7 +148,7 @@ def _gains(gain: Floats, groups: Ints) -> bool:
 
 
 def _fitted(part: _Rows, form: str) -> tuple[Floats, Floats, dict[str, float]]:
-    """(slopes (q,), biases (q,), {pattern: slope}) of the least weighted loss, drawn to 0 by `SPREAD`."""
+    """(slopes (q,), biases (q,), {pattern: slope}) of the least weighted loss, shrunk to 0 by `SPREAD`."""
     q, shared = part.task.outputs, part.task.kind in ("classes", "order")
     sizes = {"slope": 1 if shared else q, "bias": q, "patterns": len(part.patterns)}
     sizes = {name: size if name in FORMS[form] else 0 for name, size in sizes.items()}
@@ -182,10 +183,10 @@ def _mapped(part: _Rows, slope: Floats, bias: Floats, own: dict[str, float]) -> 
 
 
 def _weights(weights: Floats | None, n: int) -> Floats:
-    """(n,) in units of a row: they sum to the number of equal rows that would say as much (Kish 1965)."""
+    """(n,) scaled to sum to the effective number of rows (Kish 1965)."""
     if weights is None:
         return np.ones(n)
     if np.shape(weights) != (n,):
-        raise ShapeError(f"expected a weight a row, {n}, got {np.shape(weights)}", where="weights")
+        raise ShapeError(f"expected one weight per row, {n}, got {np.shape(weights)}", where="weights")
     own = np.asarray(weights, np.float64)
     return np.asarray(own * own.sum() / max(float(np.square(own).sum()), 1e-300))

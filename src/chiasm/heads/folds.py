@@ -1,4 +1,4 @@
-"""Inner folds: which row is held out when, by group, with every class in every fold where it can be."""
+"""Inner folds of rows or groups, with every class in every fold where possible."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Ints = NDArray[np.int64]
 def folds(y: NDArray[Any], groups: Ints | None, count: int, seed: int = 0) -> Ints:
     """(n,) the fold of each row, 0 … count - 1; rows of one group share theirs, where there are two or more.
 
-    Rows are dealt like cards after being sorted by target, so that classes and sizes are spread evenly;
-    groups by the mean target of their rows.
+    Rows are sorted by target and dealt in turn, so that classes and sizes are spread evenly; groups by the
+    mean target of their rows.
     """
     chance = np.random.default_rng(seed)
     if not several(groups):
@@ -26,7 +26,7 @@ def folds(y: NDArray[Any], groups: Ints | None, count: int, seed: int = 0) -> In
 
 
 def several(groups: Ints | None) -> TypeGuard[Ints]:
-    """Whether one group (n,) can be held out and leaves another: a single one says nothing of new groups."""
+    """Whether there are two groups (n,) or more, so that one can be held out."""
     return groups is not None and len(groups) > 0 and bool((groups != groups[0]).any())
 
 

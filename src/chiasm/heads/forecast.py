@@ -35,8 +35,9 @@ class Forecast(Estimator):
         standard deviations.
     coverage : share of readings that `intervals` should hold.
     models : which are compared; "seasonal" is left out where there is no season.
-    rounds : trees a step ahead.
-    samples : windows × channels × horizon learned from at most, drawn by `seed`.
+    rounds : trees for each step ahead.
+    samples : windows × channels × horizon learned from at most, drawn at random of more.
+    seed : of that draw and of the trees.
 
     Attributes
     ----------
@@ -200,8 +201,8 @@ class Forecast(Estimator):
         return trees.grow(features.reshape(-1, features.shape[-1])[use], change[use], self.rounds, self.seed)
 
     def _ridge(self, view: Lags, origins: NDArray[np.int64], steps: int, penalty: float) -> dict[str, Any]:
-        """Ridge from the last readings of all channels to the changes of all steps; a window with a missing
-        change of some channel does not teach that channel: its change counts as the mean one."""
+        """Ridge from the last readings of all channels to the changes of all steps; a channel's missing
+        change counts as its mean one, so that the window teaches that channel nothing."""
         inputs, base = _recent(view, origins, steps), view.last(origins)
         change = np.concatenate([view.step(origins + h) - base for h in range(1, self.horizon + 1)], axis=1)
         offset, middle = np.nan_to_num(lags.mean(change)), inputs.mean(axis=0)
@@ -231,8 +232,9 @@ class Forecast(Estimator):
             return base + np.stack(change, axis=1)
         if name == "persistence":
             return np.repeat(base, self.horizon, axis=1)
-        told = self.ridges_[name]
-        flat = (_recent(view, origins, told["steps"]) - told["middle"]) @ told["weights"] + told["offset"]
+        ridge = self.ridges_[name]
+        inputs = _recent(view, origins, ridge["steps"]) - ridge["middle"]
+        flat = inputs @ ridge["weights"] + ridge["offset"]
         return np.asarray(base + flat.reshape(len(origins), self.horizon, -1), np.float64)
 
     def _read(self, view: Lags, origins: NDArray[np.int64], h: int) -> Floats:
@@ -267,7 +269,7 @@ def _recent(view: Lags, origins: NDArray[np.int64], steps: int) -> Floats:
 def _series(values: NDArray[Any], steps: int | None = None) -> Floats:
     series = np.asarray(check_matrix(values, "series"), np.float64)
     if steps is not None and len(series) != steps:
-        raise ShapeError(f"expected a line a step, {steps}, got {len(series)}", where="known")
+        raise ShapeError(f"expected one line per step, {steps}, got {len(series)}", where="known")
     if np.isinf(series).any():
         raise DataError("holds infinity", where="series", hint="A missing reading is NaN.")
     return series

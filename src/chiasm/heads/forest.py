@@ -17,18 +17,20 @@ BLOCK = 2_000
 TREE_ROWS = 5_000
 """Rows that one tree learns from at most, drawn at random of more: nodes and time stay bounded."""
 MASS = 20
-"""Rows that the trees' share of a class counts for, beside one of the prior: a share of 0 is no certainty."""
+"""Rows that the trees' share of a class counts for, against one of the prior: a share of 0 is not certain."""
 
 
 class Forest(Head):
     """The mean of extremely randomised trees (Geurts, Ernst and Wehenkel 2006) and of a random forest's
-    (Breiman 2001), grown by scikit-learn on the target's indicators; shares of classes and labels are drawn
-    to the prior, and count as logarithms.
+    (Breiman 2001), grown by scikit-learn on the target's indicators; shares of classes and labels are shrunk
+    to the prior, and their logarithms are the scores.
 
-    trees : how many.  best : the share of them that splits where it is best, each on a bootstrap of the rows,
-        and not at random: random splits draw smooth functions, best ones find thresholds. Of more than
-        5,000 rows every tree has a bootstrap of so many.
-    leaf : the fewest rows of a leaf.  share : of the features looked at in a split.
+    trees : how many.
+    best : share of trees with best splits, each on a bootstrap of the rows; the others split at random, which
+        gives smoother functions. Of more than 5,000 rows every tree has a bootstrap of 5,000.
+    leaf : fewest rows of a leaf.
+    share : of the features tried at each split.
+    seed : of the trees.
     """
 
     def __init__(

@@ -64,7 +64,7 @@ class Head(TaskEstimator):
         groups: NDArray[np.int64] | None = None,
     ) -> Floats:
         """Fit to all rows; returns (n, q) the scores that each row gets from a head like this one that did
-        not learn from its fold (n,). Rows that no other fold could teach get the prior."""
+        not learn from its fold (n,). Rows without another fold to learn from get the prior."""
         own = np.ones(len(y)) if weights is None else weights
         out = np.tile(task.prior(y, weights), (len(y), 1))
         for train, held in held_out(fold):

@@ -1,4 +1,4 @@
-"""How much a row counts beside others of its group, whose features repeat its own."""
+"""Weights of rows in groups by their intraclass correlation, so that repeated rows count less."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Ints = NDArray[np.int64]
 
 
 def intraclass_correlation(values: NDArray[Any], groups: Ints) -> float:
-    """The intraclass correlation of features (n, d) in groups (n,), from 0, rows of one group are as
-    different as any, to 1, they are copies (Fisher 1925); of all features together, by analysis of variance.
+    """The intraclass correlation of features (n, d) in groups (n,) (Fisher 1925), of all features together,
+    by analysis of variance: 0 where rows of one group differ as any others, 1 where they are copies.
     """
     place, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]
     n, count = len(place), len(sizes)
@@ -31,8 +31,8 @@ def intraclass_correlation(values: NDArray[Any], groups: Ints) -> float:
 
 
 def group_weights(values: NDArray[Any], groups: Ints | None, weights: Floats | None) -> Floats | None:
-    """(n,) weights of rows (n, d), times what each counts in a group of k whose correlation is r:
-    1 / (1 + (k - 1) r), so that copies count as one (the design effect; Kish 1965)."""
+    """(n,) weights of rows (n, d) over the design effect 1 + (k - 1) r of a group of k rows with intraclass
+    correlation r, so that copies count as one (Kish 1965)."""
     if groups is None:
         return weights
     place, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]

@@ -60,7 +60,7 @@ class Kernel(OneSolve):
         weights: Floats | None = None,
         groups: NDArray[np.int64] | None = None,
     ) -> Floats:
-        """As any head's, by one decomposition: held-out rows have a say in mean, scale and penalty alone."""
+        """As any head's, by one decomposition; mean, scale and penalty are of all rows, held-out ones too."""
         y, task = self._begin(y, task)
         self.points_ = np.array(check_matrix(Z, "features"), np.float32)
         if len(self.points_) > MOST_KERNEL_ROWS:

@@ -44,7 +44,7 @@ class Lags:
         return out
 
     def at(self, origins: NDArray[np.int64], h: int) -> NDArray[np.float32]:
-        """(m, c, d) features for h steps after each origin, NaN where one cannot be told; differences are
+        """(m, c, d) features for h steps after each origin, NaN where one is unknown; differences are
         from `last`, so that what is learned at one level holds at others."""
         base = self.last(origins)
         parts = [base, *self._own(origins, base), *self._near(origins, base)]

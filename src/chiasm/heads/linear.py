@@ -20,7 +20,7 @@ MOST_DIRECTIONS = 1_024
 
 class Linear(OneSolve):
     """Scores linear in the features. Held-out error chooses the penalty, and with it whether features count
-    as they are or at unit variance. Rows of a group count the less the more they repeat each other.
+    as they are or at unit variance. Rows of a group weigh less the more they repeat each other.
 
     ridge : the penalty as a share of the largest eigenvalue of the features' scatter; None chooses it.
 
@@ -47,7 +47,7 @@ class Linear(OneSolve):
         weights: Floats | None = None,
         groups: NDArray[np.int64] | None = None,
     ) -> Floats:
-        """As any head's, by one decomposition: held-out rows have a say in mean, scale and penalty alone."""
+        """As any head's, by one decomposition; mean, scale and penalty are of all rows, held-out ones too."""
         y, task = self._begin(y, task)
         values = np.asarray(check_matrix(Z, "features"), np.float64)
         own = unit_weights(group_weights(values, groups, weights), len(values))

@@ -26,7 +26,7 @@ def indicators(task: Task, y: NDArray[Any]) -> Floats:
 
 
 def row_losses(task: Task, scores: Floats, T: Floats) -> Floats:
-    """(n,) what scores (n, q) cost for indicators (n, q): cross-entropy, half the square of numbers."""
+    """(n,) the loss of scores (n, q) for indicators (n, q): cross-entropy, half the square of numbers."""
     if task.is_number:
         each = 0.5 * np.square(scores - T)
     elif task.kind == "labels":

@@ -1,4 +1,4 @@
-"""Ordinal head: one direction and a row of thresholds, for classes from low to high."""
+"""Ordinal head: one direction and ascending thresholds, for classes from low to high."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class Ordinal(Head):
     held-out log loss.
 
     ridge : the penalty as a share of the largest eigenvalue of the features' scatter; None chooses it.
-    folds : inner folds.
+    folds : inner folds, of groups where there are any.
+    seed : of the inner folds.
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("order",)

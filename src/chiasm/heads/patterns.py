@@ -1,4 +1,4 @@
-"""Names of patterns: which columns a row has, said so that what is learned of a pattern can be kept by it."""
+"""Names of patterns, that is of the sets of columns that rows have, as keys of what is learned of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from chiasm.errors import ShapeError
 
 UNNAMED = ""
-"""The pattern of a row of which none is told, or that has no column."""
+"""The pattern of a row where none is given, or that has no column."""
 
 
 def pattern_names(present: Mapping[str, NDArray[np.bool_]]) -> list[str]:
@@ -23,9 +23,9 @@ def pattern_names(present: Mapping[str, NDArray[np.bool_]]) -> list[str]:
 
 
 def row_patterns(patterns: Sequence[str] | None, n: int) -> list[str]:
-    """(n,) the patterns given, `UNNAMED` where none are; ShapeError where they are not one a row."""
+    """(n,) the patterns given, `UNNAMED` where none are; ShapeError where they are not one per row."""
     if patterns is None:
         return [UNNAMED] * n
     if len(patterns) != n:
-        raise ShapeError(f"expected a pattern a row, {n}, got {len(patterns)}", where="patterns")
+        raise ShapeError(f"expected one pattern per row, {n}, got {len(patterns)}", where="patterns")
     return list(patterns)

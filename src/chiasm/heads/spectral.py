@@ -42,7 +42,7 @@ class Basis:
         return np.vstack([cross / (self.squares + share * self.top)[:, None], centre])
 
     def held_out(self, T: Floats, shares: Iterable[float], fold: Ints) -> Iterator[Floats]:
-        """For each penalty (n, q) what ridge says of rows held out fold by fold, from targets (n, q).
+        """For each penalty (n, q) the ridge predictions of rows held out fold by fold, from targets (n, q).
 
         With H the hat matrix, rows of a fold miss their targets by (I - H_ff)⁻¹ times their residuals: exact,
         but for the coordinates' mean and scale (Golub, Heath and Wahba 1979).

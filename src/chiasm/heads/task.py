@@ -25,10 +25,10 @@ Floats = NDArray[np.float64]
 class Task:
     """The kind of a target and the code of its values.
 
-    kind : classes (one of them a row), labels (any of them), order (classes from low to high),
+    kind : classes (one per row), labels (any number per row), order (classes from low to high),
         number, numbers (a vector or a piece of a series).
     classes : of the first three kinds, sorted; the values as they stand in the data.
-    centre, scale : of numbers, one an output: scores are in units of `scale` from `centre`.
+    centre, scale : of numbers, one per output: scores are in units of `scale` from `centre`.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class Task:
 
     @classmethod
     def of(cls, values: Sequence[Any], kind: str | None = None) -> Task:
-        """The task of a target's values, one a row, None where a row has none; `kind` None infers it.
+        """The task of a target's values, one per row, None where a row has none; `kind` None infers it.
 
         Raises DataError where nothing can be learned: no value at all, one class or one number only.
         """
@@ -102,7 +102,7 @@ class Task:
         return np.asarray(scores * np.array(self.scale) + np.array(self.centre), np.float64)
 
     def losses(self, scores: Floats, y: NDArray[Any]) -> Floats:
-        """(n,) what each row's scores cost: minus log likelihood of classes, order and labels (summed),
+        """(n,) the loss of each row: minus log likelihood of classes, order and labels (summed),
         squared error of numbers in standard units (mean over the outputs); NaN rows stay NaN."""
         if self.is_number:
             return np.asarray(((scores - y) ** 2).mean(axis=1), np.float64)

@@ -39,7 +39,7 @@ def grow(X: NDArray[np.float32], y: Floats, rounds: int, seed: int = 0) -> Trees
         early_stopping=False,
         random_state=seed,
     ).fit(X, y)
-    nodes = [stage[0].nodes for stage in model._predictors]  # no public door to them; a test compares
+    nodes = [stage[0].nodes for stage in model._predictors]  # not public; a test compares
     roots = np.cumsum([0, *map(len, nodes)])[:-1]
     trees: Trees = {
         name: np.concatenate([n[f] for n in nodes]).astype(kind) for name, (f, kind) in NODES.items()
@@ -51,7 +51,7 @@ def grow(X: NDArray[np.float32], y: Floats, rounds: int, seed: int = 0) -> Trees
 
 
 def read(trees: Trees, X: NDArray[np.float32]) -> Floats:
-    """(n,) what trees of `grow` say of features (n, d)."""
+    """(n,) predictions of trees of `grow` from features (n, d)."""
     parts = [_read(trees, X[start : start + BLOCK]) for start in range(0, len(X), BLOCK)]
     return np.concatenate(parts) if parts else np.zeros(0)
 

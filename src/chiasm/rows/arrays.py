@@ -109,7 +109,7 @@ def _parse_vectors(data: pa.ChunkedArray, problems: Problems) -> pa.ChunkedArray
 
 
 def _lengths(chunk: pa.Array) -> NDArray[np.int64]:
-    """(n,) numbers a cell, 0 where it is null."""
+    """(n,) how many numbers each cell has, 0 where it is null."""
     return np.asarray(pc.fill_null(pc.list_value_length(chunk), 0).to_numpy(zero_copy_only=False), np.int64)
 
 

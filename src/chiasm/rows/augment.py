@@ -53,7 +53,7 @@ def augment(modality: str, value: Any, rng: Generator, kinds: Sequence[str] | No
 
 
 def changer(modality: str, seed: int, kinds: Sequence[str] | None = None) -> Callable[[Any, int], Any]:
-    """`augment` as `describe_column(change=)` takes it: what becomes of a cell hangs on its content and
+    """`augment` as `describe_column(change=)` takes it: what becomes of a cell depends on its content and
     `seed` alone, whatever the order in which threads come to it."""
 
     def change(value: Any, key: int) -> Any:

@@ -1,4 +1,4 @@
-"""Dates and times: how a column writes them, and what single cells say."""
+"""Dates and times: how a column writes them, and the values of single cells."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def order(texts: Iterable[str]) -> str:
 
 
 def parse(text: str, written: str = "") -> datetime | None:
-    """The date, in UTC where it names a zone; None where it is none. `written`: as `order` told."""
+    """The date, in UTC where it names a zone; None where it is none. `written`: what `order` found."""
     text = text.strip()
     year_first = _YEAR_FIRST.fullmatch(text)
     match = year_first or (_YEAR_LAST.fullmatch(text) if written else None)

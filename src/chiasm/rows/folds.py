@@ -24,7 +24,7 @@ def folds(
 ) -> list[tuple[Places, Places]]:
     """(train, test) places of each fold, both ascending; every row is tested once (`times`: at most once).
 
-    k : folds; as many as there are groups, or rows, where those are fewer. None with `groups`: one a group.
+    k : folds; as many as there are groups, or rows, where those are fewer. None with `groups`: one per group.
     groups : (n,) rows of one group are on one side; a row whose group is None is a group of its own.
     stratify : (n,) classes whose shares each fold keeps; None is a class, and those with fewer rows than
         there are folds count as one.
@@ -58,7 +58,7 @@ def _check(n: int, k: int | None, **given: Sequence[Any] | None) -> None:
         raise UsageError("folds in time are neither grouped nor stratified", hint="Give times alone.")
     for name, values in given.items():
         if values is not None and len(values) != n:
-            raise ShapeError(f"expected one a row, {n}, got {len(values)}", where=name)
+            raise ShapeError(f"expected one per row, {n}, got {len(values)}", where=name)
 
 
 def _grouped(

@@ -41,7 +41,7 @@ def concat(first: Rows, second: Rows) -> Rows:
 
 
 def check_once(rows: Rows) -> None:
-    """Raise `DataError` where a row of the source was taken more than once: nothing could tell them apart."""
+    """Raise `DataError` where a row of the source was taken more than once: they would share a row number."""
     numbers, counts = np.unique(rows.numbers, return_counts=True)
     if (counts > 1).any():
         again = rows[np.isin(rows.numbers, numbers[counts > 1])]

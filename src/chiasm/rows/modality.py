@@ -63,7 +63,7 @@ _MARKS: tuple[tuple[bytes, int, bytes, str, str], ...] = (
 
 
 def sniff(data: bytes) -> tuple[str, str] | None:
-    """(format, modality) told by the first bytes; None where they tell nothing."""
+    """(format, modality) recognised by the first bytes; None where they are of none."""
     for head, offset, mark, kind, modality in _MARKS:
         if data.startswith(head) and data[offset : offset + len(mark)] == mark:
             return kind, modality

@@ -128,7 +128,7 @@ class Rows:
         return Array(values, row, [Broken(r, column, 0, "", why) for r, why in problems])
 
     def values(self, column: str) -> list[Any]:
-        """One plain Python value a row, None where absent: for filters, splits, labels and printing."""
+        """One plain Python value per row, None where absent: for filters, splits, labels and printing."""
         self.schema[column]
         return [columns.plain(value) for values in self._batches(column) for value in values]
 

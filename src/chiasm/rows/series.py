@@ -127,7 +127,7 @@ def _offsets(lengths: NDArray[np.int64]) -> pa.Array:
 
 
 def _read(data: bytes) -> tuple[NDArray[Any], float | None]:
-    """Values and rate of a file of any of the formats, told by its first bytes."""
+    """Values and rate of a file of any of the formats, recognised by its first bytes."""
     if data.startswith(b"\x93NUMPY"):
         return _read_npy(data), None
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
@@ -162,7 +162,7 @@ def _read_json(data: bytes) -> NDArray[Any]:
 
 
 def _read_csv(data: bytes) -> tuple[NDArray[np.float64], float | None]:
-    """One channel a column, one step a line; a header is skipped, a column called time is the clock."""
+    """One channel per column, one step per line; a header is skipped, a column called time is the clock."""
     names, body, delimiter = _headed(data)
     try:
         table = pacsv.read_csv(

@@ -20,7 +20,7 @@ FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,ogg,avi,asf,flv,mpeg,mpegts,mpe
 PIXEL_LIMIT = 40_000_000  # in one frame; 8K has 33 million
 SEEK_SECONDS = 4.0  # ahead from which jumping there is quicker than decoding up to it
 MOST_CUT = 0.1, 0.5  # share of the stated length, and seconds, that may be missing at the end
-DEFAULT_RATE = 25.0  # frames a second where a file states none
+DEFAULT_RATE = 25.0  # frames per second where a file states none
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Video:
     """A video that was opened once and holds at least one frame; what is asked of it is decoded anew.
 
     data : the bytes of the file.
-    seconds : how long its pictures run.  rate : frames a second, on average.
+    seconds : how long its pictures run.  rate : frames per second, on average.
     size : (height, width) of an upright frame.  length : number of frames.
     """
 
