@@ -257,6 +257,7 @@ def test_bad_settings_say_what_is_wrong() -> None:
         ({"dropout": 1.0}, "dropout"),
         ({"stop_epoch": -1}, "stop_epoch"),
         ({"batch": 0}, "batch"),
+        ({"epochs": 2.5}, "epochs must be a whole number"),
     ):
         with pytest.raises(UsageError, match=message):
             Learned(**wrong).fit(VALUES)

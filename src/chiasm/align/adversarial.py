@@ -12,7 +12,7 @@ from chiasm.align.kernel import RIDGES, SAFE, nearness
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
 from chiasm.align.near_duplicates import near_duplicate_ids
-from chiasm.checks import check_range
+from chiasm.checks import check_count, check_range
 from chiasm.errors import require_extra
 from chiasm.numerics import unit_rows
 from chiasm.train.loop import Recipe
@@ -84,12 +84,13 @@ class Adversarial(Aligner):
         self._train(X, valid)
 
     def _check(self) -> None:
-        for name, least in (("hidden", 1), ("patience", 1), ("batch", 2)):  # a pair alone has no strangers
-            check_range(getattr(self, name), name, least)
-        for name in ("strength", "epochs", "learning_rate", "weight_decay"):
-            check_range(getattr(self, name), name, 0)
+        least = {"hidden": 1, "epochs": 0, "patience": 1, "batch": 2}  # a pair alone has no strangers
+        for name, low in least.items():
+            check_count(getattr(self, name), name, low)
         if self.stop_epoch is not None:
-            check_range(self.stop_epoch, "stop_epoch", 0)
+            check_count(self.stop_epoch, "stop_epoch", 0)
+        for name in ("strength", "learning_rate", "weight_decay"):
+            check_range(getattr(self, name), name, 0)
 
     def _chosen_ridge(self, moments: Moments, valid: Columns | None) -> float:
         """The one of `RIDGES` that brings held-out rows nearest."""

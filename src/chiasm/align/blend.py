@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chiasm.align.aligner import MEMBERS, Aligner, Columns
 from chiasm.align.learned import closed_form
 from chiasm.align.moments import Moments
-from chiasm.checks import check_range
+from chiasm.checks import check_count
 from chiasm.errors import UsageError
 from chiasm.numerics import unit_rows
 from chiasm.train.watch import naming
@@ -61,7 +61,7 @@ class Blend(Aligner):
         return {"members": found}
 
     def _learn(self, moments: Moments, X: Columns, y: Any, valid: Columns | None) -> None:
-        check_range(self.dim, "dim", 1)
+        check_count(self.dim, "dim")
         named = self._default(moments, X, valid) if self.members is None else self.members
         if not named:
             raise UsageError("a blend needs a member at least", where="members")

@@ -16,7 +16,7 @@ from chiasm.align.linear import LinearAligner
 from chiasm.align.moments import Moments
 from chiasm.align.near_duplicates import near_duplicate_ids
 from chiasm.align.tune import BANK, FEW, Right, mean_reciprocal_rank, sampled, tune
-from chiasm.checks import check_known, check_range
+from chiasm.checks import check_count, check_known, check_range
 from chiasm.encode.features import Features
 from chiasm.errors import require_extra
 from chiasm.named import Record
@@ -125,13 +125,13 @@ class Learned(Aligner):
         self._keep(state)
 
     def _check(self) -> None:
-        for name in ("dim", "patience"):
-            check_range(getattr(self, name), name, 1)
+        for name, least in (("dim", 1), ("patience", 1), ("hidden", 0), ("epochs", 0)):
+            check_count(getattr(self, name), name, least)
         if self.batch is not None:
-            check_range(self.batch, "batch", 2)
+            check_count(self.batch, "batch", 2)
         if self.stop_epoch is not None:
-            check_range(self.stop_epoch, "stop_epoch", 0)
-        for name in ("hidden", "epochs", "learning_rate", "weight_decay", "mixup", "structure"):
+            check_count(self.stop_epoch, "stop_epoch", 0)
+        for name in ("learning_rate", "weight_decay", "mixup", "structure"):
             check_range(getattr(self, name), name, 0)
         check_range(self.dropout, "dropout", 0, 0.95)
         check_known(self.loss, LOSSES, "loss")
