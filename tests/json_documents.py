@@ -18,7 +18,6 @@ from typing_extensions import TypedDict
 
 from chiasm.align.doctor import Diagnosis
 from chiasm.errors import Broken
-from chiasm.judge import stress
 from chiasm.judge.audit import Audit
 from chiasm.judge.collect import Worth
 from chiasm.judge.explain import Explanation
@@ -28,8 +27,6 @@ from chiasm.model.query import Hit
 from chiasm.rows.inspect import Inspection
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "json.md"
-NAMES = {stress.Curve: "StressCurve"}
-"""Of types whose own name another has too."""
 BLOCK = r"(<!-- schema: {verb} -->\n```json\n)(.*?)(\n```)"
 
 
@@ -44,8 +41,7 @@ def as_json(kind: Any, null: bool = False) -> Any:
     """What a type becomes in JSON; with `null` a float may be null, which stands for NaN."""
     if is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        name = NAMES.get(kind, kind.__name__)
-        return record(name, {f.name: as_json(hints[f.name], null) for f in fields(kind)})
+        return record(kind.__name__, {f.name: as_json(hints[f.name], null) for f in fields(kind)})
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (tuple, list):
         return list[as_json(inner[0], null)]  # type: ignore[misc]

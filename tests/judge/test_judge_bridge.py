@@ -108,7 +108,7 @@ def test_rows_of_few_groups_are_drawn_by_group() -> None:
     assert replace(each, groups=0) == alone, "a row is a group of one"
     few = made.estimate(groups=np.arange(600) % 4)
     assert (few.groups, alone.groups) == (4, 0)
-    assert few.verdict == "Rough, of few groups: 4"
+    assert few.verdict == "Rough, of few groups, 4"
     assert few.precision.value == alone.precision.value
     assert math.isnan(made.estimate(groups=np.zeros(600, np.int64)).precision.low)
 

@@ -268,7 +268,7 @@ def test_calibrated_probabilities_are_not_called_off():
     assert math.isnan(error.low)
     assert math.isnan(error.high)
     assert one.calibrated.low < error.value < one.calibrated.high
-    assert "Probabilities cannot be told from calibrated ones" in squeezed(printed(one))
+    assert "No miscalibration shown: probabilities seem off" in squeezed(printed(one))
     copied = said_of(1.0, repeats=5)
     assert line(copied, "f").measures["ece"].value == pytest.approx(error.value)
     assert copied.calibrated.high == pytest.approx(one.calibrated.high), "copies are no evidence"

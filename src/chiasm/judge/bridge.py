@@ -87,7 +87,7 @@ class Bridge:
         if not self.agreement > 0.5:
             return f"No estimate to go by, {self.via} says the same of {some}"
         if 0 < self.groups < FEW:
-            return f"Rough, of few groups: {self.groups}"
+            return f"Rough, of few groups, {self.groups}"
         if not found.low > self.chance:
             return "Not better than chance, as far as can be told"
         if found.value / self.agreement - found.value > DOUBT:

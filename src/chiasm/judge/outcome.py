@@ -265,8 +265,7 @@ def calibration(outcome: Outcome) -> str:
     usual = f"{shown(by_chance.value, True)}, up to {shown(by_chance.high, True)}"
     if error > by_chance.high:
         return f"Probabilities are off by {off}; calibrated ones would seem off by {usual}."
-    same = "Probabilities cannot be told from calibrated ones"
-    return f"{same}: they seem off by {off}, those would by {usual}."
+    return f"No miscalibration shown: probabilities seem off by {off}, calibrated ones would by {usual}."
 
 
 def labelled(line: Line, chosen: str) -> str:

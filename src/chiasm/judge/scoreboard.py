@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Direction", "Estimate", "Relevance", "Report", "direction", "relevance", "render"]
 KS = (1, 5, 10)
-VERDICTS = EMPTY, CHANCE, WORSE, LEVEL, ROUGH, GROUPED, LEFT_OUT = (
+VERDICTS = EMPTY, CHANCE, WORSE, LEVEL, ROUGH, GROUPED, ALONE, LEFT_OUT = (
     "Nothing to score, no query has a right answer",
     "Not better than chance",
     "Worse than the simple baseline, a ridge regression (--align ridge is its like)",
     "Not better than the simple baseline",
     "Few queries, rough intervals",
     "Few groups, rough intervals",
+    "One group only, no intervals, so nothing is sure",
     "No right answer, left out",
 )
 Tiles = Iterable[NDArray[Any]]
@@ -186,19 +187,22 @@ def _verdicts(directions: Iterable[Direction]) -> list[str]:
 
 
 def _judged(one: Direction) -> list[tuple[str, str]]:
-    """The verdicts on one direction, each with the measure or the number of queries it goes by."""
+    """The verdicts on one direction, each with the measure or the number of queries it goes by; without an
+    interval none goes by the measure."""
     if not one.queries:
         return [(EMPTY, "")]
     k = _telling(one)
     said = []
-    if not one.recall[k].low > one.chance[k]:
+    if one.recall[k].low <= one.chance[k]:
         said.append((CHANCE, f"(R@{k})"))
     if one.gain and one.gain[k].high < 0:
         said.append((WORSE, f"(R@{k})"))
-    elif one.gain and not one.gain[k].low > 0:
+    elif one.gain and one.gain[k].low <= 0:
         said.append((LEVEL, f"(R@{k})"))
-    if 0 < one.groups < FEW:
-        said.append((GROUPED, "1 group" if one.groups == 1 else f"{one.groups} groups"))
+    if one.groups == 1:
+        said.append((ALONE, ""))
+    elif 0 < one.groups < FEW:
+        said.append((GROUPED, f"{one.groups} groups"))
     elif one.queries < FEW:
         said.append((ROUGH, _counted(one.queries)))
     if one.left_out:
