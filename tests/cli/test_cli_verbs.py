@@ -183,7 +183,7 @@ def test_ctrl_c_ends_a_fit_with_a_line_and_leaves_nothing(tmp_path: Path) -> Non
         assert out.read() == b""
     assert first.startswith(b"id:")
     assert "Traceback" not in rest
-    assert rest.strip().splitlines()[-1] == "chiasm: interrupted, nothing was written"
+    assert rest.strip().splitlines()[-1] == "chiasm: interrupted"
     assert not (tmp_path / "out").exists()
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +20,7 @@ from chiasm.cli.arguments import version
 from chiasm.errors import ChiasmError, UsageError
 
 VERBS = "chiasm.cli.looking", "chiasm.cli.verbs", "chiasm.cli.predicting", "chiasm.cli.swapping"
-INTERRUPTED = 130, 143  # the exit codes of a Ctrl-C and of a training that was told to end
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM  # exit codes, as of a shell
 
 app = typer.Typer(
     name="chiasm",
@@ -39,20 +43,37 @@ def main() -> None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal of few signs gets ? for the others
-    for module in VERBS:
-        importlib.import_module(module)
     try:
-        app()
+        with _terminable():
+            for module in VERBS:
+                importlib.import_module(module)
+            app()
     except ChiasmError as error:
         show.problem(error)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except OSError as error:
         show.note(f"chiasm: {error}")
         sys.exit(1)
+    except KeyboardInterrupt:  # before or after a verb, where typer does not look
+        show.note("chiasm: interrupted")
+        sys.exit(INTERRUPTED)
     except SystemExit as end:
-        if end.code in INTERRUPTED:
-            show.note("chiasm: interrupted, nothing was written")
+        if end.code in (INTERRUPTED, TERMINATED):
+            show.note("chiasm: interrupted")
         raise
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM as an exit with its code, so that what is written aside is cleared away."""
+    if threading.current_thread() is not threading.main_thread():  # no other may say what signals do
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 @app.callback()
