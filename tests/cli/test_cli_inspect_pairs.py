@@ -47,7 +47,7 @@ def test_what_is_found_is_said_in_lines(table: Path, model: Path) -> None:
     assert "more mispaired rows (all with --json)" in out
     assert "rows 50, 51" not in out  # a copy that leaks is said once
     assert "rows 50, 51 hold the same" in run("inspect", table).out
-    assert "column 'left': the same in several parts (south: 50; north: 51)" in out
+    assert "column 'left': row 50 (site south) and row 51 (site north) hold the same" in out
 
 
 def test_rows_are_called_by_their_ids(table: Path, model: Path, tmp_path: Path) -> None:
@@ -62,6 +62,11 @@ def test_rows_are_called_by_their_ids(table: Path, model: Path, tmp_path: Path) 
     assert out.count("bird-50") == 1
     found = run("inspect", path, "--pairs", own, "--json").json["audit"]
     assert [one["rows"] for one in found["duplicates"] if one["exact"]] == [[50, 51]]
+    named = {str(row) for one in found["mispaired"] for row in (one["row"], *one["fits"])} - {"-1"}
+    assert found["ids"] == {row: f"bird-{row}" for row in {"50", "51"} | named}
+    assert found["by"] == ""
+    read = chiasm.load(own).audit(path, by="site")
+    assert any("row bird-50 (site south) and row bird-51 (site north)" in text for text in read.lines())
 
 
 def test_lists_that_share_one_caption_are_not_the_same(tmp_path: Path) -> None:

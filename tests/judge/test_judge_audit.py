@@ -13,7 +13,7 @@ from chiasm.align import near_duplicates
 from chiasm.encode.features import Features
 from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.judge.audit import Audit, audit
-from chiasm.judge.copies import duplicates, leaks
+from chiasm.judge.copies import Leak, duplicates, leaks
 from chiasm.judge.giveaway import giveaways
 from chiasm.judge.pairing import EVIDENCE, pairing
 from chiasm.judge.strangers import count, reliable
@@ -195,7 +195,7 @@ def test_equal_content_is_an_exact_duplicate_and_items_of_one_row_are_none() -> 
     assert not found.whole
     assert str(found) == "column 'x': rows 1, 3 share an item"
     (leak,) = leaks([found], ["train", "train", None, "test"])
-    assert str(leak) == "column 'x': an item the same in several parts (train: 1; test: 3)"
+    assert str(leak) == "column 'x': row 1 (train) and row 3 (test) hold an item the same"
     assert duplicates("x", np.full((3, 2), np.nan)) == ((), 0.0)
 
 
@@ -205,7 +205,13 @@ def test_a_leak_is_a_group_in_several_parts() -> None:
     found, _ = duplicates("x", values)
     (leak,) = leaks(found, ["train", "test", None, "test", "train", "test"])
     assert leak.parts == {"train": (0,), "test": (3,)}
-    assert str(leak) == "column 'x': the same in several parts (train: 0; test: 3)"
+    assert str(leak) == "column 'x': row 0 (train) and row 3 (test) hold the same"
+    assert (
+        leak.said(lambda row: f"b{row}", "part") == "row b0 (part train) and row b3 (part test) hold the same"
+    )
+    several = Leak("x", {f"p{i}": (2 * i, 2 * i + 1) for i in range(9)}, 1.0, exact=True, whole=True)
+    assert several.said().startswith("rows 0, 1 (p0) and rows 2, 3 (p1) and ")
+    assert several.said().endswith("rows 10, 11 (p5) and rows of 3 more hold the same")
     with pytest.raises(ShapeError):
         leaks(found, ["train"])
 
@@ -255,14 +261,14 @@ def test_the_audit_brings_all_together_and_calls_rows_by_their_numbers() -> None
     told = found.lines(most=2)
     assert "look mispaired (95 % interval" in told[0]
     assert sum("more mispaired rows (all with --json)" in line for line in told) == 1
-    assert "column 'left': the same in several parts (train: 1000; test: 1001)" in told
+    assert "column 'left': row 1000 (train) and row 1001 (test) hold the same" in told
     assert not any("1000, 1001 hold" in line for line in told)
     first = found.mispaired[0]
     assert f"row {first.row}: 'left' and 'right' are mispaired with probability " in told[1]
     assert f"(log odds of a pair against strangers {first.score:.1f})" in told[1]
     by_name = found.lines(names={int(number): f"bird {number}" for number in numbers})
     assert by_name[1].startswith(f"row bird {first.row}: ")
-    assert any("(train: bird 1000; test: bird 1001)" in line for line in by_name)
+    assert any("row bird 1000 (train) and row bird 1001 (test)" in line for line in by_name)
     with pytest.raises(UsageError, match="whole numbers"):
         audit(table, numbers=[f"b{i}" for i in range(400)])
 
@@ -285,7 +291,7 @@ def test_a_part_that_copies_another_leaks_in_every_row() -> None:
     table = {c: np.tile(v, (2, 1)) for c, v in made(80).items()}
     found = audit(table, parts=["train"] * 80 + ["test"] * 80)
     assert {row for leak in found.leaks for row in leak.parts["test"]} == set(range(80, 160))
-    assert "columns 'left', 'right': the same in several parts (train: 0; test: 80)" in found.lines()
+    assert "columns 'left', 'right': row 0 (train) and row 80 (test) hold the same" in found.lines()
     assert found.lines().count("70 more leaks (all with --json)") == 1
 
 

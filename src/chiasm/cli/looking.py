@@ -64,7 +64,7 @@ def inspect(
         return
     names = dict(zip(rows.numbers.tolist(), rows.ids, strict=True))
     show.inspection(found, names, () if model is None else model.space.columns)
-    for text in [] if audited is None else audited.lines(names=names):
+    for text in [] if audited is None else audited.lines():
         show.line(text)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chiasm.align.near_duplicates import NEAR
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import DataError, ShapeError, UsageError
-from chiasm.judge.copies import Duplicate, Leak, Name, duplicates, few_values, leaks
+from chiasm.judge.copies import Duplicate, Leak, duplicates, few_values, leaks
 from chiasm.judge.estimate import Estimate
 from chiasm.judge.giveaway import Giveaway, giveaways
 from chiasm.judge.pairing import Mispaired, Pairing, Ridge, pairing
@@ -49,6 +49,8 @@ class Audit:
 
     paired : every two columns that were judged;  mispaired : rows that are so more likely than not.
     notes : what could not be looked at.
+    by : the column that names the parts, "" where none does;  ids : {number: id} of the rows that are named
+        here, where they have ids.
     """
 
     rows: int
@@ -58,23 +60,28 @@ class Audit:
     leaks: tuple[Leak, ...] = ()
     giveaways: tuple[Giveaway, ...] = ()
     notes: tuple[str, ...] = ()
+    by: str = ""
+    ids: dict[int, str] = field(default_factory=dict)
 
     def lines(self, most: int = NAMED, names: Mapping[int, str] | None = None) -> list[str]:
         """What was found, one line each, at most so many of a kind; what several columns hold is said once,
         and copies that leak only as leaks.
 
-        names : {row: what it is called}, of others the number.
+        names : {row: what it is called}, by default its id; of others the number.
         """
+        called = self.ids if names is None else names
 
         def name(row: int) -> str:
-            return (names or {}).get(row, str(row))
+            return called.get(row, str(row))
 
         leaking = {(k.column, tuple(sorted(itertools.chain(*k.parts.values())))) for k in self.leaks}
         copies = [d for d in self.duplicates if (d.column, d.rows) not in leaking]
         kinds = {
             "mispaired row:mispaired rows": [m.said(name) for m in self.mispaired],
-            "group of near-duplicates:groups of near-duplicates": _by_column(copies, name),
-            "leak:leaks": _by_column(self.leaks, name),
+            "group of near-duplicates:groups of near-duplicates": _by_column(
+                (d.column, d.said(name)) for d in copies
+            ),
+            "leak:leaks": _by_column((k.column, k.said(name, self.by)) for k in self.leaks),
             "column that gives a target away:columns that give a target away": list(map(str, self.giveaways)),
         }
         told = list(map(str, self.paired))
@@ -170,11 +177,11 @@ def _whole(numbers: Any) -> NDArray[np.int64]:
     return found.astype(np.int64)
 
 
-def _by_column(found: Sequence[Duplicate | Leak], name: Name) -> list[str]:
-    """One line for what the same rows hold in several columns."""
+def _by_column(found: Iterable[tuple[str, str]]) -> list[str]:
+    """One line for what the same rows hold in several columns, of (column, what is said)."""
     columns: dict[str, list[str]] = {}
-    for one in found:
-        columns.setdefault(one.said(name), []).append(repr(one.column))
+    for column, said in found:
+        columns.setdefault(said, []).append(repr(column))
     return [
         f"column{'s' if len(some) > 1 else ''} {', '.join(some)}: {said}" for said, some in columns.items()
     ]

@@ -21,6 +21,8 @@ Ints = NDArray[np.int64]
 COMMON, FEW = 0.5, 5
 """Where more rows than `COMMON` are like another, and most of those in groups of more than `FEW` rows, the
 column holds few values, and copies are no news."""
+MOST = 6
+"""Rows or parts that are listed; the rest are counted."""
 Name = Callable[[int], str]
 """What a row is called."""
 
@@ -69,10 +71,14 @@ class Leak:
     def __str__(self) -> str:
         return f"column {self.column!r}: {self.said()}"
 
-    def said(self, name: Name = str) -> str:
-        """What lies where."""
-        sides = "; ".join(f"{part}: {_listed(rows, name)}" for part, rows in self.parts.items())
-        return f"{_what(self)} in several parts ({sides})"
+    def said(self, name: Name = str, by: str = "") -> str:
+        """Which rows of which parts hold the same; `by` is the column that names the parts."""
+        sides = [
+            f"row{'s' * (len(rows) > 1)} {_listed(rows, name)} ({f'{by} {part}'.strip()})"
+            for part, rows in self.parts.items()
+        ]
+        more = [f"rows of {len(sides) - MOST:,} more"] if len(sides) > MOST else []
+        return f"{' and '.join([*sides[:MOST], *more])} hold {_what(self)}"
 
 
 def duplicates(
@@ -174,6 +180,6 @@ def _items(f: Features) -> tuple[Ints, Ints]:
     return content.ravel(), first
 
 
-def _listed(rows: Sequence[int], name: Name, most: int = 6) -> str:
-    more = f" and {len(rows) - most:,} more" if len(rows) > most else ""
-    return ", ".join(map(name, rows[:most])) + more
+def _listed(rows: Sequence[int], name: Name) -> str:
+    more = f" and {len(rows) - MOST:,} more" if len(rows) > MOST else ""
+    return ", ".join(map(name, rows[:MOST])) + more

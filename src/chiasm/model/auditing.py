@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,15 +49,25 @@ def audit_rows(
             where="audit",
             hint="These are the columns the model compares: give a table that has them by these names.",
         )
-    return audit(
+    column, parts = _parts(model, rows, by)
+    found = audit(
         features,
-        parts=_parts(model, rows, by),
+        parts=parts,
         values=_values(rows, [c.name for c in rows.schema.columns if c.modality in TELLING]),
         targets=_values(rows, sorted(targets & set(rows.columns))),
         numbers=rows.numbers,
         ridge=_ridge(model),
         seed=seed,
     )
+    return replace(found, by=column, ids=_ids(found, rows))
+
+
+def _ids(found: Audit, rows: Rows) -> dict[int, str]:
+    """{number: id} of the rows that were found, where they have ids."""
+    named = {row for one in found.duplicates for row in one.rows}
+    named |= {row for one in found.mispaired for row in (one.row, *one.fits)}
+    pairs = zip(rows.numbers.tolist(), rows.ids, strict=True) if rows.schema.ids else ()
+    return {number: name for number, name in pairs if number in named}
 
 
 def remarks_on_fit(
@@ -84,18 +95,19 @@ def remarks_on_fit(
     return notes
 
 
-def _parts(model: Model, rows: Rows, by: str | None) -> Sequence[Any] | None:
+def _parts(model: Model, rows: Rows, by: str | None) -> tuple[str, Sequence[Any] | None]:
+    """The column that names the parts, "" for none, and the part of each row."""
     if by is not None:
         check_known(by, rows.columns, "column")
-        return rows.values(by)
+        return by, rows.values(by)
     own = model.facts.get("by")
     if own in rows.columns:
-        return rows.values(own)
+        return str(own), rows.values(own)
     for column in rows.schema.of("category"):
         values = rows.values(column)
         if "train" in values:
-            return values
-    return _held_out(model, rows)
+            return column, values
+    return "", _held_out(model, rows)
 
 
 def _held_out(model: Model, rows: Rows) -> Sequence[Any] | None:
