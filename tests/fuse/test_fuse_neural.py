@@ -78,14 +78,14 @@ def test_they_learn_what_no_sum_of_single_modalities_can(cls: type[Neural]) -> N
     train, test = ({c: x[part] for c, x in columns.items()} for part in (slice(400), slice(400, None)))
     line = LogisticRegression().fit(np.hstack(list(train.values())), y[:400])
     assert line.score(np.hstack(list(test.values())), y[400:]) < 0.6
-    said = cls(width=32, members=1, epochs=60, rate=5e-3).fit(train, y[:400].tolist()).predict(test)
+    said = cls(width=32, members=1, epochs=60, learning_rate=5e-3).fit(train, y[:400].tolist()).predict(test)
     assert np.mean(said == y[400:]) > 0.9
 
 
 @pytest.mark.parametrize("cls", ALL)
 def test_they_learn_with_gaps_and_from_any_column(cls: type[Neural]) -> None:
     known = [i for i in range(N) if SOMETHING[i]]
-    fusion = cls(width=16, members=1, epochs=40, rate=5e-3).fit(
+    fusion = cls(width=16, members=1, epochs=40, learning_rate=5e-3).fit(
         {c: f.take(known) for c, f in X.items()}, LATENT[known, 0]
     )
     for given in (X, {"a": X["a"]}, {"c.d": X["c.d"]}):
@@ -280,7 +280,8 @@ def test_two_rows_are_enough(cls: type[Neural]) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"width": 0}, {"members": 0}, {"drop": 1.0}, {"corrupt": -0.1}, {"epochs": 0}, {"rate": -1.0}]
+    "wrong",
+    [{"width": 0}, {"members": 0}, {"drop": 1.0}, {"corrupt": -0.1}, {"epochs": 0}, {"learning_rate": -1.0}],
 )
 def test_numbers_out_of_range(wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):

@@ -23,12 +23,12 @@ class Adversarial(Neural):
         drop: float = 0.2,
         corrupt: float = 0.1,
         epochs: int = 100,
-        rate: float = 2e-3,
-        decay: float = 0.1,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 0.1,
         seed: int = 0,
         strength: float = 0.1,
     ) -> None:
-        super().__init__(width, members, drop, corrupt, epochs, rate, decay, seed)
+        super().__init__(width, members, drop, corrupt, epochs, learning_rate, weight_decay, seed)
         self.strength = strength
 
     def _check(self) -> None:

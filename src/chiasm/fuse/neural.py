@@ -32,7 +32,7 @@ class Neural(Fusion):
     members : nets of the committee.
     drop : how often a present column is dropped in training; at least as often as it has gaps.
     corrupt : how often an input number is set to its mean in training.
-    epochs, rate, decay : most epochs, learning rate and weight decay of AdamW (`train.loop.Recipe`).
+    epochs, learning_rate, weight_decay : of AdamW (`train.loop.Recipe`).
     seed : of everything random.
 
     Attributes
@@ -55,8 +55,8 @@ class Neural(Fusion):
         drop: float = 0.2,
         corrupt: float = 0.1,
         epochs: int = 100,
-        rate: float = 2e-3,
-        decay: float = 0.1,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 0.1,
         seed: int = 0,
     ) -> None:
         self.width = width
@@ -64,8 +64,8 @@ class Neural(Fusion):
         self.drop = drop
         self.corrupt = corrupt
         self.epochs = epochs
-        self.rate = rate
-        self.decay = decay
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
         self.seed = seed
 
     @abstractmethod
@@ -86,7 +86,7 @@ class Neural(Fusion):
             check_range(getattr(self, name), name, 1)
         for name in ("drop", "corrupt"):
             check_range(getattr(self, name), name, 0, 0.95)
-        for name in ("rate", "decay"):
+        for name in ("learning_rate", "weight_decay"):
             check_range(getattr(self, name), name, 0)
 
     def _learn(
@@ -111,7 +111,10 @@ class Neural(Fusion):
                 coded,
                 own,
                 recipe=Recipe(
-                    epochs=self.epochs, learning_rate=self.rate, weight_decay=self.decay, seed=seed
+                    epochs=self.epochs,
+                    learning_rate=self.learning_rate,
+                    weight_decay=self.weight_decay,
+                    seed=seed,
                 ),
                 validation=validation_rows(len(y), groups, part, self.seed),
                 vary=vary,
