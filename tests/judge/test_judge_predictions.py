@@ -199,7 +199,7 @@ def test_rows_without_a_target_are_left_out_and_nothing_usable_is_counted():
     one = judge_target("ill", Task.of(values), [*values[:-4], *[None] * 4], "sum", {"sum": scores}, {})
     assert (one.rows, one.left_out, one.unanswered) == (56, 4, 3)
     assert "4 rows had no target to judge by and were left out." in one.verdicts
-    assert "3 rows held nothing usable and got the baseline." in one.verdicts
+    assert "3 rows held nothing usable and got the prior." in one.verdicts
 
 
 def numbers(n=300):
@@ -355,6 +355,9 @@ def test_a_document_survives_and_another_is_refused():
         Outcome.from_json({**document, "rows": "many"})
     with pytest.raises(DataError, match="outcome: not the document"):
         Outcome.from_json({"target": "x"})
+    earlier = [{"rows": 5, "said": 0.5, "right": 0.5}]
+    with pytest.raises(DataError, match=r"detail\.calibration\.0\.confidence: Field required"):
+        Outcome.from_json({**document, "detail": {**document["detail"], "calibration": earlier}})
 
 
 def test_what_cannot_be_measured_is_null_and_comes_back():

@@ -124,6 +124,23 @@ def test_verdicts_come_first():
     assert page.index("Fusion did not help") < page.index("<table>")
 
 
+def test_the_page_has_the_words_of_the_field():
+    said = "".join(parsed(report_html([outcome("classes")])).words)
+    second = "well"  # as they sort, < before w
+    for words in (
+        "Confusion matrix",
+        "Baseline",
+        f"F1 of {second} %",
+        f"average precision of {second} %",
+        f"ROC of {second}",
+        f"Precision and recall of {second}",
+        "true positive rate",
+        "calibrated ones would",
+    ):
+        assert words in said
+    assert "mean absolute error, steps" in "".join(parsed(report_html([outcome("order")])).words)
+
+
 def test_stress_has_a_place_with_or_without_its_outcome():
     assert report_html([outcome("classes")], None, [stressed("y")]).count("<section>") == 1
     assert "other under stress" in re.sub("<.*?>", "", report_html([], None, [stressed("other")]))
