@@ -10,7 +10,6 @@ from patients import COLUMNS, patients
 
 import chiasm
 from chiasm.encode.encoder import Encoder
-from chiasm.errors import DataError
 from chiasm.fuse.experts import Experts
 from chiasm.fuse.late import Late
 from chiasm.heads.conformal import Conformal
@@ -296,10 +295,66 @@ def test_new_rows_are_judged_as_the_held_out_ones_were(clinic: Model) -> None:
     assert not clinic.evaluate(fresh).stresses
 
 
-def test_rows_of_classes_never_learned_are_left_out_and_counted(clinic: Model) -> None:
-    fresh = {c: patients(60, seed=4)[c] for c in ("id", *COLUMNS, "sick")}
-    fresh["sick"] = ["unheard of" if i < 10 else v for i, v in enumerate(fresh["sick"])]
-    (outcome,) = clinic.evaluate(fresh).outcomes
-    assert (outcome.rows, outcome.left_out) == (50, 10)
-    with pytest.raises(DataError, match="no row has a value that was learned"):
-        clinic.evaluate({**fresh, "sick": ["unheard of"] * 60})
+def test_rows_of_classes_never_learned_are_counted_apart(clinic: Model) -> None:
+    fresh = {c: patients(60, seed=4)[c] for c in ("id", *COLUMNS, "sick", "signs")}
+    fresh["sick"] = [("unheard of", None)[i % 2] if i < 10 else v for i, v in enumerate(fresh["sick"])]
+    fresh["signs"] = [[*v, "new"] if i < 3 else v for i, v in enumerate(fresh["signs"])]
+    sick, signs = clinic.evaluate(fresh).outcomes
+    assert (sick.rows, sick.left_out, sick.unlearned) == (50, 5, 5)
+    told = "5 rows of classes never learned (unheard of): certain errors that no measure here counts."
+    assert told in sick.verdicts
+    assert (signs.rows, signs.left_out, signs.unlearned) == (57, 0, 3)
+    assert any(said.startswith("3 rows of labels never learned (new)") for said in signs.verdicts)
+
+
+def test_a_target_that_no_row_tells_is_a_note_and_takes_no_other_with_it(clinic: Model) -> None:
+    fresh = {c: patients(60, seed=4)[c] for c in ("id", *COLUMNS, "sick", "stage")}
+    (alone,) = clinic.evaluate({c: v for c, v in fresh.items() if c != "stage"}).outcomes
+    report = clinic.evaluate({**fresh, "stage": [99] * 60})
+    assert report.outcomes == (alone,)
+    notes = [note for note in report.notes if "is not judged" in note]
+    assert "Target 'stage': no row has a value that was learned (found: 99), so it is not judged." in notes
+    assert "Target 'dose': no row has a value, so it is not judged." in notes
+
+
+def told_known(model: Model, data: dict[str, Any]) -> list[str]:
+    return [note for note in model.evaluate(data).notes if "among the indexed" in note]
+
+
+def test_rows_are_said_to_be_known_where_they_are_and_only_there() -> None:
+    """New patients share sex and site with those learned from, as all of few kinds do: that is no news."""
+
+    def drawn(seed: int) -> dict[str, Any]:
+        rng = np.random.default_rng(seed)
+        scan = rng.standard_normal((80, 3))
+        return {
+            "scan": scan.tolist(),
+            "sex": rng.choice(["f", "m"], 80).tolist(),
+            "site": [f"site {one}" for one in rng.integers(0, 12, 80)],
+            "y": np.where(scan[:, 0] + rng.standard_normal(80) > 0, "yes", "no").tolist(),
+        }
+
+    learned, fresh = drawn(0), drawn(1)
+    model = chiasm.fit(learned, target="y", fuse=QUICK, folds=3)
+    assert not told_known(model, fresh)
+    half = {c: v[:40] + fresh[c][:40] for c, v in learned.items()}
+    assert told_known(model, half) == [
+        "About 50% of these rows are among the indexed ones: that tells nothing of new rows."
+    ]
+    words = {c: v for c, v in learned.items() if c != "scan"}  # 24 kinds of rows, and new ones of each
+    plain = chiasm.fit(words, target="y", fuse=QUICK, folds=3)
+    assert not told_known(plain, {c: v for c, v in fresh.items() if c != "scan"})
+    named = chiasm.fit({**words, "id": [f"a{i}" for i in range(80)]}, target="y", fuse=QUICK, folds=3)
+    assert told_known(named, {**words, "id": [f"a{i}" for i in range(80)]})
+    assert not told_known(named, {**words, "id": [f"b{i}" for i in range(80)]})
+
+
+def test_stress_draws_the_same_groups_as_the_scoreboard() -> None:
+    rng = np.random.default_rng(0)
+    site = np.repeat(np.arange(8), 15)
+    x = rng.standard_normal(120) + rng.standard_normal(8)[site]
+    y = x + rng.standard_normal(8)[site]
+    data = {"x": [[v, 1.0] for v in x.tolist()], "y": y.tolist(), "site": [f"site {i}" for i in site]}
+    report = chiasm.fit(data, target="y", by="site", fuse=QUICK, folds=4).evaluate(data, stress=True)
+    (outcome,), (stress,) = report.outcomes, report.stresses
+    assert stress.curves[0].values[0] == outcome.lines[0].measures["r2"]

@@ -140,9 +140,9 @@ def _rows(outcome: Outcome, classes: Mapping[str, int], units: int) -> list[str]
         said.append(f"Few {what}s, {units:,}: rough intervals.")
     seldom = [f"{name} ({count})" for name, count in classes.items() if count < SELDOM]
     if seldom:
-        said.append(f"Hardly any row to judge by of: {_listed(seldom)}.")
+        said.append(f"Hardly any row to judge by of: {listed(seldom)}.")
     if outcome.unanswered:
-        said.append(f"{_counted(outcome.unanswered)} held nothing usable and got the baseline.")
+        said.append(f"{_counted(outcome.unanswered)} held nothing usable and got the prior.")
     return said
 
 
@@ -160,10 +160,10 @@ def _left_out(outcome: Outcome, unlearned: Sequence[str]) -> list[str]:
 def rows_unlearned(kind: str, rows: int, names: Sequence[str]) -> str:
     """Rows whose target was never learned, and what it is: "2 rows of classes never learned (c)"."""
     what = "labels" if kind == "labels" else "classes"
-    return f"{_counted(rows)} of {what} never learned ({_listed(names)})"
+    return f"{_counted(rows)} of {what} never learned ({listed(names)})"
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more
 

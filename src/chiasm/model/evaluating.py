@@ -2,56 +2,134 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from chiasm.encode.cache import Cache
 from chiasm.errors import DataError
+from chiasm.heads.task import Task
 from chiasm.judge.outcome import Outcome
 from chiasm.judge.predictions import Sets, judge_target, patterns_of
 from chiasm.judge.scoreboard import Report
 from chiasm.judge.stress import Stress, stress
+from chiasm.judge.verdicts import listed
 from chiasm.model.judging import judge, known_share, row_groups, row_labels
 from chiasm.model.learning import sizes
 from chiasm.model.predictor import Predictor, Seen
 from chiasm.model.space import Progress
+from chiasm.model.targets import targets_of
 from chiasm.rows.rows import Rows
 
 if TYPE_CHECKING:
     from chiasm.model.model import Model
 
-PLAIN = ("text", "number", "category", "date", "name")
+COMPARED = ("text", "number", "category", "date", "name", "vector")
+"""Modalities by which rows are told to be the same ones."""
 SOME = 0.05
 """Rows alike by chance are no news below this share."""
 
 
-def search_report(model: Model, rows: Rows, seed: int, cache: Cache, progress: Progress | None) -> Report:
-    """The scoreboard of a model's space on rows; it says how many of them are among the indexed ones."""
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """A target's values in rows that are to be judged.
+
+    values : (n,) None where there is none to judge by.
+    unlearned : of each row that holds classes or labels that were never learned, these.
+    """
+
+    values: list[Any]
+    unlearned: list[tuple[Any, ...]]
+
+    @classmethod
+    def of(cls, task: Task, values: Sequence[Any]) -> Truth:
+        """What a task can be judged by; numbers that are none, or too many, are as no value."""
+        if task.is_number:
+            return cls([value if _fits(task, value) else None for value in values], [])
+        known, judged, unlearned = set(task.classes), list(values), []
+        for i, value in enumerate(values):
+            held = () if value is None else value if task.kind == "labels" else (value,)
+            new = tuple(one for one in held if one not in known)
+            if new:
+                judged[i] = None
+                unlearned.append(new)
+        return cls(judged, unlearned)
+
+    @property
+    def rows(self) -> list[int]:
+        """The places of the rows to judge."""
+        return [i for i, value in enumerate(self.values) if value is not None]
+
+    @property
+    def lacking(self) -> str:
+        """What is wrong where no row can be judged, else nothing."""
+        names = sorted({str(one) for held in self.unlearned for one in held})
+        found = f" that was learned (found: {listed(names)})" if names else ""
+        return "" if self.rows else f"no row has a value{found}"
+
+
+def _fits(task: Task, value: Any) -> bool:
+    """Whether a value is as many finite numbers as the target has."""
+    try:
+        numbers = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        return False
+    return numbers.size == task.outputs and bool(np.isfinite(numbers).all())
+
+
+def evaluated(
+    model: Model, rows: Rows, seed: int, stressed: bool, cache: Cache | None, progress: Progress | None
+) -> Report:
+    """The scoreboard of a model on rows read as its schema says; a target that no row tells is a note,
+    DataError where there is nothing else to judge."""
+    truths = {t: Truth.of(one.task, targets_of(rows, t)) for t, one in model.predictors.items()}
+    lacking = {t: truth.lacking for t, truth in truths.items() if truth.lacking}
+    if not model.columns and len(lacking) == len(truths):
+        name, why = next(iter(lacking.items()))
+        raise DataError(why, where=f"target {name!r}", hint="There is nothing to judge by.")
+    report, known = search_report(model, rows, seed, cache, progress)
+    codes = row_groups(rows, model.facts.get("by"))
+    groups = None if codes is None else codes.tolist()
+    outcomes, stresses = [], []
+    for name, predictor in model.predictors.items():
+        if name not in lacking:
+            seen = predictor.see(rows, cache, progress)
+            outcomes.append(outcome_of(predictor, seen, truths[name], groups, seed))
+            stresses += [stress_of(predictor, seen, truths[name], groups, seed)] if stressed else []
+    notes = [*report.notes, *(f"Target {t!r}: {why}, so it is not judged." for t, why in lacking.items())]
+    known = known or _known_rows(rows, model.rows, set(model.predictors))
+    if known:
+        told = f"About {known:.0%} of these rows are among the indexed ones: that tells nothing of new rows."
+        notes = [told, *notes]
+    return replace(report, outcomes=tuple(outcomes), stresses=tuple(stresses), notes=tuple(notes))
+
+
+def search_report(
+    model: Model, rows: Rows, seed: int, cache: Cache | None, progress: Progress | None
+) -> tuple[Report, float]:
+    """The scoreboard of a model's space on rows, and the share of them that is among the indexed ones."""
     space = model.space
     if not space.columns:
-        return Report((), len(rows), "")
+        return Report((), len(rows), ""), 0.0
     features = space.features(rows, cache, progress)
     target, groups = model.facts.get("target"), row_groups(rows, model.facts.get("by"))
     labels = row_labels(rows, target)
     report = judge(space, model.baselines, features, labels, target, seed, groups=groups)
-    known = known_share(space, model.galleries, features)
-    if not known:
-        return report
-    note = f"About {known:.0%} of these rows are among the indexed ones: that tells nothing of new rows."
-    return replace(report, notes=(note, *report.notes))
+    return report, known_share(space, model.galleries, features)
 
 
 def outcome_of(
-    predictor: Predictor, seen: Seen, values: Sequence[Any], groups: Sequence[Any] | None, seed: int
+    predictor: Predictor, seen: Seen, truth: Truth, groups: Sequence[Any] | None, seed: int
 ) -> Outcome:
-    """The outcome on rows of which none was learned from; those without a target are left out.
+    """The outcome on rows of which none was learned from; those that cannot be judged are left out.
 
-    values : (n,) the target;  groups : (n,) rows that are resampled together.
+    groups : (n,) rows that are resampled together.
     """
-    known = _known(predictor, values)
-    judged = [value for value, use in zip(values, known, strict=True) if use]
-    rows = [i for i, use in enumerate(known) if use]
+    rows = truth.rows
+    judged = [truth.values[i] for i in rows]
     features = {m: f.take(rows) for m, f in seen.features.items()}
     names = predictor.patterns(features)
     scores = predictor.scores(features, names)
@@ -78,39 +156,45 @@ def outcome_of(
         shown,
         groups=None if groups is None else [groups[i] for i in rows],
         sets=[Sets(covered, sizes(conformal, task, scores, names), conformal.coverage)],
-        left_out=len(known) - len(rows),
+        left_out=len(truth.values) - len(rows) - len(truth.unlearned),
+        unlearned=truth.unlearned,
         seed=seed,
     )
 
 
-def stress_of(predictor: Predictor, seen: Seen, values: Sequence[Any], seed: int) -> Stress:
+def stress_of(
+    predictor: Predictor, seen: Seen, truth: Truth, groups: Sequence[Any] | None, seed: int
+) -> Stress:
     """How the predictor's fusion holds out on harmed features of these rows."""
-    known = _known(predictor, values)
     features = {m: f for m, f in predictor.looked_at(seen.features).items() if len(f.row)}
-    kept = [value if use else None for value, use in zip(values, known, strict=True)]
-    return stress(predictor.target, predictor.fusion, features, kept, seed=seed)
+    return stress(predictor.target, predictor.fusion, features, truth.values, groups=groups, seed=seed)
 
 
-def _known(predictor: Predictor, values: Sequence[Any]) -> list[bool]:
-    """(n,) rows whose target is one that was learned."""
-    classes = set(predictor.task.classes) if predictor.task.kind in ("classes", "order") else None
-    known = [value is not None and (classes is None or value in classes) for value in values]
-    if not any(known):
-        raise DataError("no row has a value that was learned", where=f"target {predictor.target!r}")
-    return known
+def _known_rows(rows: Rows, indexed: Rows, targets: set[str]) -> float:
+    """The share of rows that are among the indexed ones, by what can be compared of them; 0 where that is no
+    more than chance.
+
+    Counted are rows equal to exactly one indexed row, less as many as new rows of the same kind would be:
+    by the rows that there are twice (Good 1953, Biometrika 40). So two columns of a few words tell nothing.
+    """
+    columns = [c.name for c in rows.schema.columns if c.modality in COMPARED and c.name not in targets]
+    cells = {c: _comparable(rows, c) for c in columns}
+    told = {c: found for c, found in cells.items() if any(one is not None for one in found)}
+    asked = [one for one in zip(*told.values(), strict=True) if any(cell is not None for cell in one)]
+    if not asked:
+        return 0.0
+    times = Counter(zip(*(_comparable(indexed, c) for c in told), strict=True))
+    same = sum(times[one] == 1 for one in asked) / len(rows)
+    share = same - 2 * sum(count == 2 for count in times.values()) / len(indexed)
+    return share if share > SOME else 0.0
 
 
-def remarks_on(rows: Rows, indexed: Rows, targets: set[str], outcomes: Sequence[Outcome]) -> list[str]:
-    """What is to be said of rows that were judged: targets without a value, rows learned from."""
-    unjudged = sorted(targets - {one.target for one in outcomes})
-    found = [f"Target {name!r}: no row has a value, so it is not judged." for name in unjudged]
-    plain = [c.name for c in rows.schema.columns if c.modality in PLAIN and c.name not in targets]
-    if outcomes and len(plain) > 1:
-        learned = set(zip(*(map(repr, indexed.values(c)) for c in plain), strict=True))
-        asked = list(zip(*(map(repr, rows.values(c)) for c in plain), strict=True))
-        share = sum(one in learned for one in asked) / len(asked)
-        if share > SOME:
-            found.append(
-                f"About {share:.0%} of these rows were learned from: how well new ones do is not told."
-            )
+def _comparable(rows: Rows, column: str) -> list[Any]:
+    """(n,) what equals for equal cells, None where absent."""
+    if rows.schema[column].modality != "vector":
+        return [None if value is None else repr(value) for value in rows.values(column)]
+    found: list[Any] = [None] * len(rows)
+    values, places, _ = rows.array(column)
+    for place, value in zip(places.tolist(), values, strict=True):
+        found[place] = value.tobytes()
     return found

@@ -22,7 +22,7 @@ from chiasm.judge.outcome import Outcome
 from chiasm.judge.scoreboard import Report
 from chiasm.model import folder
 from chiasm.model.auditing import audit_rows
-from chiasm.model.evaluating import outcome_of, remarks_on, search_report, stress_of
+from chiasm.model.evaluating import evaluated
 from chiasm.model.explaining import explain, tried, worth
 from chiasm.model.inputs import named
 from chiasm.model.judging import Baselines
@@ -30,7 +30,6 @@ from chiasm.model.predictor import Prediction, Predictor
 from chiasm.model.query import DISLIKE, Hit, Question, asked, check_searchable, rows_like
 from chiasm.model.space import Progress, Space
 from chiasm.model.swapping import swap
-from chiasm.model.targets import targets_of
 from chiasm.rows.columns import ROW, with_rows
 from chiasm.rows.readers import read
 from chiasm.rows.rows import Rows
@@ -198,21 +197,8 @@ class Model:
         stress : also how predictions hold out on noisy, missing and attacked features (`Report.stresses`).
         """
         rows = self.read(data)
-        values_of = {t: targets_of(rows, t) for t in self.predictors}
-        if not self.columns and all(value is None for values in values_of.values() for value in values):
-            raise DataError(f"no row has a value of {', '.join(self.predictors)}: nothing to judge by")
         with opened(cache) as kept:
-            report = search_report(self, rows, seed, kept, progress)
-            outcomes, stresses = [], []
-            for name, predictor in self.predictors.items():
-                values = values_of[name]
-                if any(value is not None for value in values):
-                    seen = predictor.see(rows, kept, progress)
-                    groups = None if self.facts.get("by") is None else rows.values(self.facts["by"])
-                    outcomes.append(outcome_of(predictor, seen, values, groups, seed))
-                    stresses += [stress_of(predictor, seen, values, seed)] if stress else []
-        notes = (*report.notes, *remarks_on(rows, self.rows, set(self.predictors), outcomes))
-        return replace(report, outcomes=tuple(outcomes), stresses=tuple(stresses), notes=notes)
+            return evaluated(self, rows, seed, stress, kept, progress)
 
     def audit(
         self,
