@@ -52,6 +52,24 @@ def stages(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], Any]:
     return attack
 
 
+def predictors(change: Callable[[list[dict[str, Any]]], Any]) -> Callable[[Path], Any]:
+    def attack(path: Path) -> None:
+        tree = storage.read_tree(path, "predictors")
+        change(tree)
+        storage.write_tree(path, "predictors", tree)
+
+    return attack
+
+
+def learned(tree: dict[str, Any], column: str) -> dict[str, Any]:
+    state: dict[str, Any] = tree["encoders"][column]["state"]
+    return state
+
+
+def turned(state: dict[str, Any], name: str) -> None:
+    state[name] = np.ascontiguousarray(state[name].T)
+
+
 def document(name: str, change: Callable[[Any], Any]) -> Callable[[Path], Any]:
     def attack(path: Path) -> None:
         content = json.loads((path / name).read_text())
@@ -111,6 +129,19 @@ ATTACKS: dict[str, Callable[[Path], Any]] = {
     "encoder width": stages(lambda t: t["encoders"]["caption"]["state"].update(width_=3)),
     "encoder width as text": stages(lambda t: t["encoders"]["caption"]["state"].update(width_="wide")),
     "encoder width without end": stages(lambda t: t["encoders"]["caption"]["state"].update(width_=10**15)),
+    "a letter n-gram less": stages(lambda t: learned(t, "caption")["letters_"].pop()),
+    "a word that is a list": stages(lambda t: learned(t, "caption")["words_"].__setitem__(0, [])),
+    "no rarity of words": stages(lambda t: learned(t, "caption").pop("word_rarity_")),
+    "directions turned": stages(lambda t: turned(learned(t, "caption"), "components_")),
+    "components turned": stages(lambda t: turned(learned(t, "photo"), "projection_")),
+    "components of infinity": stages(lambda t: learned(t, "photo")["projection_"].fill(np.inf)),
+    "a mean as number": predictors(lambda t: learned(t[0], "clip").update(mean_=1.5)),
+    "a mean of another length": predictors(
+        lambda t: learned(t[0], "clip").update(mean_=np.zeros(7, np.float32))
+    ),
+    "a recipe less": predictors(lambda t: learned(t[0], "table")["columns_"]["site"]["parts"].clear()),
+    "an infinite item": array("matrix", lambda a: np.where(np.arange(len(a))[:, None] == 3, np.inf, a)),
+    "a huge background": array("background", lambda a: a * np.float32(1e30)),
     "an encoder less": stages(lambda t: t["encoders"].pop("caption")),
     "encoders as a list": stages(lambda t: t.update(encoders=[])),
     "maps as text": stages(lambda t: t["align"]["state"].update(maps_={"caption": "x"})),
@@ -230,3 +261,25 @@ def test_what_is_no_model_folder_says_so(tmp_path: Path, place: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ChiasmError, match="chiasm fit DATA -o MODEL"):
         chiasm.load(tmp_path / place)
+
+
+@pytest.mark.parametrize("moment", ["gone", "there again"])
+def test_a_folder_that_is_replaced_while_it_is_read_is_read_anew(
+    path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    other = chiasm.load(path).remove(["b001"]).save(path.parent / "other")
+    read = storage.read_tree
+
+    def replaced(folder: Path, name: str) -> Any:
+        monkeypatch.undo()
+        stages = read(folder, name) if moment == "there again" else None
+        shutil.rmtree(path)
+        try:
+            return stages or read(folder, name)
+        finally:
+            other.rename(path)
+
+    monkeypatch.setattr(storage, "read_tree", replaced)
+    model = chiasm.load(path)
+    assert len(model.rows) == 59
+    assert all(gallery.row.max() < 59 for gallery in model.galleries.values())

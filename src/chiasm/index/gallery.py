@@ -249,3 +249,5 @@ def _check_arrays(matrix: Any, row: Any, item: Any, background: Any, columns: in
     fits &= row.shape == item.shape == (len(matrix),) and row.dtype == item.dtype == np.int64
     if not fits:
         raise ValueError("its arrays do not fit together")
+    if not all(math.isfinite(np.vdot(values, values)) for values in (matrix, background)):
+        raise ValueError("its vectors are not finite")
