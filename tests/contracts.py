@@ -51,7 +51,7 @@ VARIANTS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
             "whole": {"ridge": 1e-2, "weight": 0.0},
         },
         "dictionary": {"thin": {"dim": 6, "passes": 2}, "thick": {"penalty": 0.3, "passes": 1}},
-        "transport": {"whole": {}, "dealt": {"rounds": 3, "batch": 10, "entropy": 0.05}},
+        "transport": {"whole": {}, "batches": {"rounds": 3, "batch": 10, "entropy": 0.05}},
         "adversarial": {"": {"batch": 30}},
         "learned": {
             "warm": STEPS,

@@ -15,12 +15,12 @@ from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
 from chiasm.align.transport import (
     CONFIDENCE,
-    Planned,
+    BlendedMoments,
     Transport,
     bridged,
     crossed,
-    dealt,
     predicted_covariance,
+    shuffled_batches,
     transport_plan,
     unpaired,
 )
@@ -100,16 +100,16 @@ def test_without_unpaired_rows_on_both_sides_it_is_its_teacher(alone: str) -> No
     assert_same(aligner.transform(table), teacher.transform(table))
 
 
-def test_planned_moments_are_the_weighted_covariance() -> None:
+def test_blended_moments_are_the_weighted_covariance() -> None:
     moments = Moments.of(VALUES)
     predicted, cross = RNG.standard_normal((2, 6, 5))
-    planned = Planned(moments, {("a", "b"): predicted}, {("a", "b"): 0.25})
-    np.testing.assert_array_equal(planned.covariance("a", "b"), predicted)
-    planned.learn(("a", "b"), cross)
-    np.testing.assert_allclose(planned.covariance("a", "b"), 0.25 * predicted + 0.75 * cross)
-    np.testing.assert_array_equal(planned.covariance("b", "a"), planned.covariance("a", "b").T)
+    blended = BlendedMoments(moments, {("a", "b"): predicted}, {("a", "b"): 0.25})
+    np.testing.assert_array_equal(blended.covariance("a", "b"), predicted)
+    blended.learn(("a", "b"), cross)
+    np.testing.assert_allclose(blended.covariance("a", "b"), 0.25 * predicted + 0.75 * cross)
+    np.testing.assert_array_equal(blended.covariance("b", "a"), blended.covariance("a", "b").T)
     for pair in (("a", "a"), ("c", "a")):
-        np.testing.assert_array_equal(planned.covariance(*pair), moments.covariance(*pair))
+        np.testing.assert_array_equal(blended.covariance(*pair), moments.covariance(*pair))
 
 
 def test_the_predicted_covariance_is_that_of_predictions_for_all_rows() -> None:
@@ -139,34 +139,34 @@ def test_unpaired_rows_are_those_with_one_of_two_columns() -> None:
 
 
 def test_batches_share_no_place_until_the_next_shuffle() -> None:
-    hands = list(islice(dealt(10, 4, np.random.default_rng(0)), 4))
-    assert all(len(set(np.r_[one, two].tolist())) == 8 for one, two in (hands[:2], hands[2:]))
-    assert next(dealt(3, 4, np.random.default_rng(0))).tolist() == [0, 1, 2]
+    batches = list(islice(shuffled_batches(10, 4, np.random.default_rng(0)), 4))
+    assert all(len(set(np.r_[one, two].tolist())) == 8 for one, two in (batches[:2], batches[2:]))
+    assert next(shuffled_batches(3, 4, np.random.default_rng(0))).tolist() == [0, 1, 2]
 
 
-def test_two_columns_never_seen_together_are_planned_through_a_third() -> None:
+def test_two_columns_never_seen_together_are_transported_over_a_third() -> None:
     masks = {"a": np.arange(N) < 40, "b": np.ones(N, bool), "c": np.arange(N) >= 40}
     aligner = Transport(dim=3).fit(gapped(masks))
     assert {v.shape for v in aligner.transform(VALUES).values()} == {(N, 3)}
 
 
 def test_a_plan_tells_of_two_columns_what_no_bridge_between_them_can() -> None:
-    """a and c share a number that b knows nothing of: only their own covariance has it, and it is planned."""
+    """a and c share a number that b knows nothing of: only their own covariance has it, and a plan tells it."""
     shared, told, other = RNG.standard_normal((3, 4000))
     whole = {"a": np.c_[shared, told], "b": np.c_[told, other], "c": np.c_[told, shared]}
     gaps = {c: v.astype(np.float32) for c, v in whole.items()}
     gaps["a"][2000:], gaps["c"][:2000] = np.nan, np.nan
-    planned = Planned(Moments.of(gaps), {("a", "c"): np.zeros((2, 2))}, {("a", "c"): 0.0})
+    blended = BlendedMoments(Moments.of(gaps), {("a", "c"): np.zeros((2, 2))}, {("a", "c"): 0.0})
 
     def correlations() -> np.ndarray:
-        return CCA(3, ridge=1e-6).fit_moments(planned).correlations_
+        return CCA(3, ridge=1e-6).fit_moments(blended).correlations_
 
     # `told` correlates in all three pairs of columns, `shared` in none that the bridge tells of
     first, *others = correlations()
     np.testing.assert_allclose([first, *others], [1] + [0] * len(others), atol=0.05)
-    assert not planned.known("a", "c")
-    planned.learn(("a", "c"), Moments.of(whole).covariance("a", "c"))
-    assert planned.known("c", "a")
+    assert not blended.known("a", "c")
+    blended.learn(("a", "c"), Moments.of(whole).covariance("a", "c"))
+    assert blended.known("c", "a")
     # `shared` in one of the two pairs that a column is in
     np.testing.assert_allclose(correlations()[:2], [1, 0.5], atol=0.05)
 

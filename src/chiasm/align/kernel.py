@@ -32,10 +32,11 @@ JITTER = 1e-9  # of the landmarks' kernel, in units of its trace: below it float
 class KernelCCA(Aligner):
     """Canonical correlations of Gaussian kernels, approximately, in time and memory linear in the rows.
 
-    basis "nystroem": an item is told by its kernel with `size` items drawn from its own column (Williams &
-    Seeger 2001). "fourier": by cosines and sines of `size / 2` random directions (random Fourier features:
-    Rahimi & Recht 2007; their CCA: Lopez-Paz et al. 2014, arXiv 1402.0119). Nyström's items know where the
-    data lie and find more; Fourier's waves need no training item in the model. A `CCA` of either is learned.
+    basis : "nystroem" tells an item by its kernel with `size` items drawn from its own column (Williams &
+        Seeger 2001), "fourier" by cosines and sines of `size / 2` random directions (random Fourier features:
+        Rahimi & Recht 2007; their CCA: Lopez-Paz et al. 2014, arXiv 1402.0119). Nyström's items know where
+        the data lie and find more; Fourier's waves need no training item in the model. A `CCA` of either is
+        learned.
 
     Where it loses: a fit takes some 30 times as long as `CCA`'s (benchmarks/results/aligners.md) and keeps
     `size` items a column in the model; Fourier's waves find no more than `CCA` does; an item far from all

@@ -63,8 +63,8 @@ class Transport(Aligner):
     trust : how many unpaired rows a true pair counts for.
     entropy : of the last plan, in units of cosine; that of the first is twice as large.
     rounds : plans made of every pair of columns, each followed by a new space.
-    batch : unpaired rows a side that are dealt out in a round; a few matrices batch × batch are in memory.
-    seed : of what is dealt out.
+    batch : unpaired rows a side that are transported in a round; a few matrices batch × batch are in memory.
+    seed : of the order in which unpaired rows are taken.
 
     maps_ : {column: (d, k)};  correlations_ : (k,) descending
     """
@@ -123,24 +123,25 @@ class Transport(Aligner):
     def _transported(self, moments: Moments, X: Columns, loose: Loose) -> CCA:
         """The space after all rounds."""
         rng = np.random.default_rng(self.seed)
-        planned = self._planned(moments, X, loose)
-        deals = {
-            p: (dealt(len(a), self.batch, rng), dealt(len(b), self.batch, rng)) for p, (a, b) in loose.items()
+        blended = self._blended(moments, X, loose)
+        batches = {
+            p: (shuffled_batches(len(a), self.batch, rng), shuffled_batches(len(b), self.batch, rng))
+            for p, (a, b) in loose.items()
         }
-        space = CCA(self.dim, self.ridge, self.weight).fit_moments(planned)
+        space = CCA(self.dim, self.ridge, self.weight).fit_moments(blended)
         for entropy in np.geomspace(2 * self.entropy, self.entropy, self.rounds):
             for pair, (left, right) in loose.items():
-                i, j = (next(deal) for deal in deals[pair])
-                planned.learn(pair, crossed(space, pair, left[i], right[j], float(entropy)))
-            space = CCA(self.dim, self.ridge, self.weight).fit_moments(planned)
+                i, j = (next(batch) for batch in batches[pair])
+                blended.learn(pair, crossed(space, pair, left[i], right[j], float(entropy)))
+            space = CCA(self.dim, self.ridge, self.weight).fit_moments(blended)
         return space
 
-    def _planned(self, moments: Moments, X: Columns, loose: Loose) -> Planned:
+    def _blended(self, moments: Moments, X: Columns, loose: Loose) -> BlendedMoments:
         """The moments of all rows with what the pairs predict, before any plan."""
         ridges = checked_ridges(self.first_ridge, X)
         predicted = {p: predicted_covariance(X, moments, p, ridges) for p in loose}
         shares = {p: self._share(support(moments, *p), loose[p]) for p in loose}
-        return Planned(moments, predicted | bridged(moments, predicted, ridges), shares)
+        return BlendedMoments(moments, predicted | bridged(moments, predicted, ridges), shares)
 
     def _share(self, pairs: int, loose: tuple[Vectors, Vectors]) -> float:
         """The weight of what the pairs predict beside the plans; a single pair has none."""
@@ -159,7 +160,7 @@ class Transport(Aligner):
         return len(self.correlations_)
 
 
-class Planned(Moments):
+class BlendedMoments(Moments):
     """Moments in which covariances between columns are partly predicted, partly those under transport plans.
 
     predicted : {(a, b): (d_a, d_b)} by the pairs, all there is before the first plan.
@@ -241,7 +242,7 @@ def unpaired(X: Columns) -> Loose:
     return found
 
 
-def dealt(n: int, most: int, rng: np.random.Generator) -> Iterator[Places]:
+def shuffled_batches(n: int, most: int, rng: np.random.Generator) -> Iterator[Places]:
     """Endless batches of min(n, most) places, from a new shuffle whenever the last has too few left."""
     size = min(n, most)
     while True:
