@@ -151,7 +151,7 @@ def test_two_columns_never_seen_together_are_transported_over_a_third() -> None:
 
 
 def test_a_plan_tells_of_two_columns_what_no_bridge_between_them_can() -> None:
-    """a and c share a number that b knows nothing of: only their own covariance has it, and a plan tells it."""
+    """a and c share a number that b knows nothing of: their own covariance alone has it, and a plan."""
     shared, told, other = RNG.standard_normal((3, 4000))
     whole = {"a": np.c_[shared, told], "b": np.c_[told, other], "c": np.c_[told, shared]}
     gaps = {c: v.astype(np.float32) for c, v in whole.items()}
