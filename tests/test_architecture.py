@@ -20,7 +20,8 @@ PACKAGE = ROOT / "src" / "chiasm"
 
 # A room imports only from rooms above it; rooms of one line are peers.
 ROOMS = [
-    {"errors", "checks", "numerics", "metrics", "measures", "named", "storage", "lazy", "config"},
+    {"errors", "array_types", "checks", "numerics", "metrics", "measures"}
+    | {"named", "storage", "lazy", "config"},
     {"rows"},
     {"train"},
     {"encode"},

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from chiasm.array_types import Floats32
 from chiasm.encode.encoder import Descriptions, Encoder, check_cells, digest
 from chiasm.errors import UsageError
 
-Floats = NDArray[np.float32]
 NEGLIGIBLE_LENGTH = 1e-30
 """Features this short stay as they are: divided by their length they would overflow."""
 
@@ -85,7 +84,7 @@ class Beside(Encoder):
         self.width_ = sum(one.width_ for one in self.parts)
         return self
 
-    def transform(self, described: Descriptions) -> Floats:
+    def transform(self, described: Descriptions) -> Floats32:
         """(n, Σ d) of pairs of descriptions."""
         self.require_fitted("states_")
         each = zip(self.parts, self._parted(described), self.scales_, strict=True)

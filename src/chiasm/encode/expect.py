@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-Floats = NDArray[np.float64]
+from chiasm.array_types import Floats
+
 Blocks = Sequence[tuple[int, int]]  # [start, stop) of the features of each column
 
 ROUNDS = 4  # of imputing and learning from what was imputed

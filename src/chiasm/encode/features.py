@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import AnyFloats
 from chiasm.checks import check_matrix
 from chiasm.errors import Broken, ShapeError
-
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +42,7 @@ class Features:
             )
 
     @classmethod
-    def of(cls, values: Floats, present: NDArray[np.bool_] | None = None) -> Features:
+    def of(cls, values: AnyFloats, present: NDArray[np.bool_] | None = None) -> Features:
         """Features of a dense array (n, d) with one item per row; absent rows are all NaN.
 
         With `present` (n,) the mask alone decides and what lies under it is never read.
@@ -113,6 +111,6 @@ class Features:
         return Features(self.values[keep], new_row[keep], self.item[keep], len(wanted), broken, key)
 
 
-def as_features(cells: Features | Floats) -> Features:
+def as_features(cells: Features | AnyFloats) -> Features:
     """Features as they are, or those of a dense array with NaN rows for absent ones."""
     return cells if isinstance(cells, Features) else Features.of(cells)

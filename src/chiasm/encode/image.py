@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from chiasm.array_types import Floats32
 from chiasm.checks import check_range
 from chiasm.encode.encoder import Descriptions, Encoder, check_cells, digest
 from chiasm.encode.reduce import block_pca, project
 
 Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 ORIENTATIONS = 9
 CELLS = (8, 4)  # cells along one side, fine and coarse
@@ -31,8 +31,8 @@ class Gradients(Encoder):
 
     modality: ClassVar[str] = "image"
 
-    mean_: Floats
-    projection_: Floats
+    mean_: Floats32
+    projection_: Floats32
 
     def __init__(self, size: int = 64, dim: int = 256) -> None:
         self.size = size
@@ -42,7 +42,7 @@ class Gradients(Encoder):
         """All that a description depends on, which `dim` is not."""
         return digest(self.kind, self.version, self.size)
 
-    def describe(self, cells: Sequence[Pixels]) -> Floats:
+    def describe(self, cells: Sequence[Pixels]) -> Floats32:
         """(n, d0) of RGB pixels (h, w, 3) of any size, each described by itself."""
         check_range(self.size, "size", 2 * max(CELLS))
         out = np.empty((len(cells), sum(WIDTHS)), np.float32)
@@ -58,7 +58,7 @@ class Gradients(Encoder):
         self.width_ = self.projection_.shape[1]
         return self
 
-    def transform(self, described: Descriptions) -> Floats:
+    def transform(self, described: Descriptions) -> Floats32:
         """(n, k) of descriptions (n, d0)."""
         self.require_fitted("projection_")
         return project(described, self.mean_, self.projection_)
@@ -71,7 +71,7 @@ def _hog_width(cells: int) -> int:
 WIDTHS = (*map(_hog_width, CELLS), 3 * COLOUR**2, GREY**2, LEVELS**3)
 
 
-def _blocks(pixels: Pixels, size: int) -> list[Floats]:
+def _blocks(pixels: Pixels, size: int) -> list[Floats32]:
     """One image's blocks, of `WIDTHS`."""
     image = Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0)
     grey = image.convert("L")
@@ -80,7 +80,7 @@ def _blocks(pixels: Pixels, size: int) -> list[Floats]:
     return [*shapes, _thumbnail(image, COLOUR), _thumbnail(grey, GREY), _colours(image)]
 
 
-def _hog(shade: Floats, cells: int) -> Floats:
+def _hog(shade: Floats32, cells: int) -> Floats32:
     """Gradient histograms of a grey image (s, s), normalised over overlapping blocks of 2 x 2 cells."""
     from skimage.feature import hog
 
@@ -90,12 +90,12 @@ def _hog(shade: Floats, cells: int) -> Floats:
     return np.asarray(found, np.float32)
 
 
-def _thumbnail(image: Image.Image, side: int) -> Floats:
+def _thumbnail(image: Image.Image, side: int) -> Floats32:
     small = image.resize((side, side), Image.Resampling.BOX)
     return np.asarray(small, np.float32).ravel() / np.float32(255)
 
 
-def _colours(image: Image.Image) -> Floats:
+def _colours(image: Image.Image) -> Floats32:
     """(64,) root of the share of the pixels in each of 4 x 4 x 4 colours, so that rare ones count too."""
     levels = np.asarray(image, np.int64) * LEVELS // 256
     bins = levels @ np.array([LEVELS**2, LEVELS, 1])

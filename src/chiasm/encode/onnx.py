@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chiasm.array_types import Floats32
 from chiasm.checks import check_known, check_range
 from chiasm.encode.encoder import Encoder, digest
 from chiasm.encode.weights import file_hash
 from chiasm.errors import EncoderError, UsageError, did_you_mean, require_extra
 
 Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 LAYOUTS = {"NCHW": (2, 0, 1), "NHWC": (0, 1, 2)}
 COLOURS = ("RGB", "BGR")
@@ -92,14 +92,14 @@ class OnnxImage(Encoder):
         stated = {name: value for name, value in self.get_params().items() if name not in ("path", "threads")}
         return digest(self.kind, self.version, file_hash(self._file()), stated)
 
-    def describe(self, cells: Sequence[Pixels]) -> Floats:
+    def describe(self, cells: Sequence[Pixels]) -> Floats32:
         """(n, d) of RGB pixels (h, w, 3), every image by itself."""
         session = self._session
         with ThreadPoolExecutor(min(self._workers(), max(len(cells), 1))) as pool:
             lines = list(pool.map(lambda cell: self._line(session, cell), cells))
         return np.stack(lines) if lines else np.zeros((0, 0), np.float32)
 
-    def _line(self, session: Any, pixels: Pixels) -> Floats:
+    def _line(self, session: Any, pixels: Pixels) -> Floats32:
         """(d,) of one image. Every image runs alone, so that its vector cannot depend on its neighbours'."""
         name = self.output or session.get_outputs()[0].name
         values = session.run([name], {session.get_inputs()[0].name: self._prepared(pixels)})[0]
@@ -111,7 +111,7 @@ class OnnxImage(Encoder):
             )
         return np.asarray(values, np.float32).reshape(-1)
 
-    def _prepared(self, pixels: Pixels) -> Floats:
+    def _prepared(self, pixels: Pixels) -> Floats32:
         """(1, 3, size, size) or (1, size, size, 3) float32 as the model takes it."""
         seen = _central_square(pixels) if self.crop == "centre" else pixels
         image = Image.fromarray(seen).resize(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import fft
 
+from chiasm.array_types import Floats32
 from chiasm.encode.sound import HOP, WINDOW
-
-Floats = NDArray[np.float32]
 
 LOWEST_PITCH, HIGHEST_PITCH = 60.0, 600.0  # Hz, of speech from low to shouted
 FRAME_SECONDS = 0.050  # three periods of the lowest voice
@@ -17,7 +15,7 @@ SILENT_ENERGY = 1e-10  # energy of a frame under which it has no period
 CHUNK = 4096  # frames at a time
 
 
-def pitch(samples: Floats, rate: int, count: int) -> tuple[Floats, Floats]:
+def pitch(samples: Floats32, rate: int, count: int) -> tuple[Floats32, Floats32]:
     """Hz (count,) and strength (count,) of samples (t,), one for each frame of the spectrogram of `log_mel`.
 
     Strength is the autocorrelation at the period: 1 for a periodic sound, about 0 for noise and silence,
@@ -40,16 +38,16 @@ def pitch(samples: Floats, rate: int, count: int) -> tuple[Floats, Floats]:
     return hertz, strength
 
 
-def _autocorrelation(frames: Floats, rate: int) -> Floats:
+def _autocorrelation(frames: Floats32, rate: int) -> Floats32:
     """(..., lags) of frames (..., t), by the power spectrum."""
     length = frames.shape[-1]
     size = fft.next_fast_len(2 * length, real=True)
     spectrum = fft.rfft(frames, size)
-    lags: Floats = fft.irfft(spectrum.real**2 + spectrum.imag**2, size)
+    lags: Floats32 = fft.irfft(spectrum.real**2 + spectrum.imag**2, size)
     return lags[..., : round(rate / LOWEST_PITCH) + 2]
 
 
-def _peaks(lags: Floats, rate: int) -> tuple[Floats, Floats]:
+def _peaks(lags: Floats32, rate: int) -> tuple[Floats32, Floats32]:
     """Period in samples (t,), between lags by a parabola, and height (t,) of the best peak of lags (t, l)."""
     first = int(rate / HIGHEST_PITCH)
     middle = lags[:, first:-1]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from chiasm.array_types import Floats32
 from chiasm.checks import check_known
 from chiasm.encode.encoder import Encoder, digest
 from chiasm.encode.hub import loading, model_folder
@@ -19,8 +20,6 @@ from chiasm.encode.tokens import POOLING, TOWERS, array, hidden, pooled
 from chiasm.encode.weights import folder_hashes
 from chiasm.errors import EncoderError, UsageError, require_extra
 from chiasm.rows.media import Sound
-
-Floats = NDArray[np.float32]
 
 BATCH = 32
 WINDOW = 30  # seconds of sound at once where the model names no window of its own
@@ -80,7 +79,7 @@ class Pretrained(Encoder):
         places = np.unique(np.linspace(-1, -count, min(most, count)).round().astype(int))[::-1]
         return {f"layer {i}": clone(self).set_params(layer=int(i)) for i in places}
 
-    def describe(self, cells: Sequence[Any]) -> Floats:
+    def describe(self, cells: Sequence[Any]) -> Floats32:
         """(n, d) of decoded cells."""
         check_known(self.pooling, POOLING, "pooling")
         require_extra("torch", "pretrained")
@@ -93,7 +92,7 @@ class Pretrained(Encoder):
             return np.concatenate([self._batch(cells[i : i + BATCH]) for i in range(0, len(cells), BATCH)])
 
     @abstractmethod
-    def _batch(self, cells: Sequence[Any]) -> Floats:
+    def _batch(self, cells: Sequence[Any]) -> Floats32:
         """(n, d) of a few cells."""
 
     @abstractmethod
@@ -142,7 +141,7 @@ class Pretrained(Encoder):
             config = transformers.AutoConfig.from_pretrained(self._folder, local_files_only=True)
         return getattr(config, TOWERS[self.modality][2], config)
 
-    def _vectors(self, inputs: Any, mask: Any = None) -> Floats:
+    def _vectors(self, inputs: Any, mask: Any = None) -> Floats32:
         """(n, d) of prepared inputs; mask (n, t) tells the tokens that count in the mean."""
         method, tower, _ = TOWERS[self.modality]
         features = getattr(self._model, method, None)
@@ -185,7 +184,7 @@ class TextModel(Pretrained):
             str(folder), device=self.device, local_files_only=True, model_kwargs={"use_safetensors": True}
         ).float()
 
-    def _batch(self, cells: Sequence[str]) -> Floats:
+    def _batch(self, cells: Sequence[str]) -> Floats32:
         model = self._model
         if hasattr(model, "encode"):
             found = model.encode(list(cells), convert_to_numpy=True, show_progress_bar=False)
@@ -215,7 +214,7 @@ class ImageModel(Pretrained):
 
         return AutoImageProcessor.from_pretrained(folder, local_files_only=True)
 
-    def _batch(self, cells: Sequence[NDArray[np.uint8]]) -> Floats:
+    def _batch(self, cells: Sequence[NDArray[np.uint8]]) -> Floats32:
         from PIL import Image
 
         # as pictures, since the axes of a small array could be mistaken
@@ -237,16 +236,16 @@ class SoundModel(Pretrained):
 
         return AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
 
-    def _batch(self, cells: Sequence[Sound]) -> Floats:
+    def _batch(self, cells: Sequence[Sound]) -> Floats32:
         # one by one: models without a mask would hear the silence that fills a batch up
         return np.stack([self._line(cell) for cell in cells])
 
-    def _line(self, sound: Sound) -> Floats:
+    def _line(self, sound: Sound) -> Floats32:
         windows = list(self._windows(sound))
         lines = [self._window(samples) for samples in windows]
         return np.asarray(np.average(lines, axis=0, weights=[len(w) for w in windows]), np.float32)
 
-    def _windows(self, sound: Sound) -> Iterator[Floats]:
+    def _windows(self, sound: Sound) -> Iterator[Floats32]:
         """Pieces (t,) at the model's rate, each as long as it takes at once."""
         import soxr
 
@@ -257,7 +256,7 @@ class SoundModel(Pretrained):
         longest = int(getattr(extractor, "nb_max_samples", getattr(extractor, "n_samples", WINDOW * rate)))
         yield from np.array_split(samples, -(-len(samples) // longest))
 
-    def _window(self, samples: Floats) -> Floats:
+    def _window(self, samples: Floats32) -> Floats32:
         """(d,) of one window."""
         extractor = self._preparer
         inputs = extractor(samples, sampling_rate=extractor.sampling_rate, return_tensors="pt").to(

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.errors import DataError
 
-Floats = NDArray[np.float64]
 Recipe = dict[str, Any]
 """What was learned of a column: `kind`, `width` and what the kind needs."""
 

@@ -9,13 +9,12 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats32
 from chiasm.checks import check_range
 from chiasm.encode.encoder import Descriptions, Encoder, check_cells, digest
 from chiasm.encode.reduce import block_pca, project
 from chiasm.errors import BrokenCell
 from chiasm.rows.series import Series
-
-Floats = NDArray[np.float32]
 
 KERNEL_LENGTH = 9  # six weights are -1, three are 2
 STATISTICS = 3  # numbers of each channel beside its steps: level, spread, duration
@@ -46,13 +45,13 @@ class Rocket(Encoder):
 
     modality: ClassVar[str] = "series"
 
-    mixes_: Floats
+    mixes_: Floats32
     dilations_: NDArray[np.int64]
-    biases_: Floats
-    centre_: Floats
-    scale_: Floats
-    mean_: Floats
-    projection_: Floats
+    biases_: Floats32
+    centre_: Floats32
+    scale_: Floats32
+    mean_: Floats32
+    projection_: Floats32
 
     def __init__(
         self, steps: int = 128, features: int = 10_000, dim: int | None = 256, seed: int = 0
@@ -76,7 +75,7 @@ class Rocket(Encoder):
         """All that a description depends on, which is `steps` alone."""
         return digest(self.kind, self.version, self.steps)
 
-    def describe(self, cells: Sequence[Series]) -> Floats:
+    def describe(self, cells: Sequence[Series]) -> Floats32:
         """(n, c (steps + 3)) of series of c channels: each channel resampled, then its statistics.
 
         BrokenCell where they differ in channels: the engine then asks for one at a time.
@@ -102,7 +101,7 @@ class Rocket(Encoder):
         self._learn_components(raw)
         return self
 
-    def _learn_scales(self, sample: Floats) -> None:
+    def _learn_scales(self, sample: Floats32) -> None:
         """Centre and scale of every number of a description; a channel's steps share theirs."""
         parts = sample.reshape(len(sample), self.channels_, -1).astype(np.float64)
         steps, rest = parts[:, :, : self.steps], parts[:, :, self.steps :]
@@ -112,7 +111,7 @@ class Rocket(Encoder):
         varies = spread > np.maximum(CONSTANT_SHARE * np.abs(centre), np.finfo(np.float32).tiny)
         self.scale_ = np.where(varies, 1 / np.where(varies, spread, 1), 0).astype(np.float32)
 
-    def _learn_biases(self, steps: Floats) -> None:
+    def _learn_biases(self, steps: Floats32) -> None:
         """(passes, 84) a quantile of each convolution; they fill (0, 1) evenly, by the golden ratio."""
         count = len(self.dilations_) * 84
         wanted = ((np.arange(count) + 1) * _GOLDEN % 1).reshape(-1, 84)
@@ -123,7 +122,7 @@ class Rocket(Encoder):
             biases[place] = ordered[np.arange(84), at]
         self.biases_ = biases
 
-    def _learn_components(self, raw: Floats) -> None:
+    def _learn_components(self, raw: Floats32) -> None:
         if self.dim is None:
             self.width_ = raw.shape[1]
             return
@@ -131,7 +130,7 @@ class Rocket(Encoder):
         self.projection_ /= np.sqrt(np.float32(raw.shape[1]))
         self.width_ = self.projection_.shape[1]
 
-    def transform(self, described: Descriptions) -> Floats:
+    def transform(self, described: Descriptions) -> Floats32:
         """(n, d) of descriptions, some at a time."""
         self.require_fitted("width_")
         out = np.empty((len(described), self.width_), np.float32)
@@ -141,7 +140,7 @@ class Rocket(Encoder):
             out[start : start + BATCH] = reduced
         return out
 
-    def _parts(self, described: Floats) -> tuple[Floats, Floats]:
+    def _parts(self, described: Floats32) -> tuple[Floats32, Floats32]:
         """Standardised steps (n, c, steps) and statistics (n, c STATISTICS)."""
         parts = described.reshape(len(described), self.channels_, -1)
         with np.errstate(over="ignore"):
@@ -150,13 +149,13 @@ class Rocket(Encoder):
         limit = np.float32(LARGEST_DEVIATION)
         return np.clip(steps, -limit, limit), np.clip(rest, -limit, limit).reshape(len(rest), -1)
 
-    def _convolutions(self, steps: Floats) -> Iterator[Floats]:
+    def _convolutions(self, steps: Floats32) -> Iterator[Floats32]:
         """Pass by pass (84, n, t); every other one is padded, so that edges count half."""
         mixed = np.matmul(self.mixes_, steps)  # (n, passes, steps)
         for place, dilation in enumerate(self.dilations_.tolist()):
             yield convolved(mixed[:, place], dilation, padded=place % 2 == 0)
 
-    def _raw(self, described: Floats) -> Floats:
+    def _raw(self, described: Floats32) -> Floats32:
         """(n, features + c STATISTICS) before the reduction."""
         steps, rest = self._parts(described)
         shares = [
@@ -166,11 +165,11 @@ class Rocket(Encoder):
         return np.concatenate([*shares, rest], axis=1, dtype=np.float32)
 
 
-def _batches(rows: Floats) -> list[Floats]:
+def _batches(rows: Floats32) -> list[Floats32]:
     return [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
 
 
-def _described(series: Series, steps: int) -> Floats:
+def _described(series: Series, steps: int) -> Floats32:
     """(c (steps + STATISTICS),) one channel after the other."""
     values = series.values
     level = values.mean(axis=0, dtype=np.float64)
@@ -180,7 +179,7 @@ def _described(series: Series, steps: int) -> Floats:
     return np.concatenate([resampled(values, steps).T, statistics], axis=1, dtype=np.float32).ravel()
 
 
-def resampled(values: Floats, steps: int) -> Floats:
+def resampled(values: Floats32, steps: int) -> Floats32:
     """(steps, c) of values (t, c): on lines between them where t <= steps, else means of equal parts, which
     leave out what `steps` cannot hold."""
     t = len(values)
@@ -191,7 +190,7 @@ def resampled(values: Floats, steps: int) -> Floats:
     return np.stack([_part_means(line, edges) for line in values.T], axis=1).astype(np.float32)
 
 
-def _part_means(line: Floats, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+def _part_means(line: Floats32, edges: NDArray[np.float64]) -> NDArray[np.float64]:
     """(steps,) means of a line (t,) between edges, a value cut by an edge counting in parts on both sides."""
     sums = np.concatenate([[0.0], np.cumsum(line, dtype=np.float64)])
     whole = np.minimum(edges.astype(np.int64), len(line) - 1)
@@ -201,7 +200,7 @@ def _part_means(line: Floats, edges: NDArray[np.float64]) -> NDArray[np.float64]
 
 def passes(
     channels: int, steps: int, features: int, rng: np.random.Generator
-) -> tuple[Floats, NDArray[np.int64]]:
+) -> tuple[Floats32, NDArray[np.int64]]:
     """What is convolved: channels (p, c) as 0 or 1, of which each pass takes the sum, and its dilation (p,).
 
     Dilations grow exponentially up to the length of the series; a subset holds up to nine channels.
@@ -216,7 +215,7 @@ def passes(
     return mixes, np.repeat(dilations, each)
 
 
-def kernels() -> Floats:
+def kernels() -> Floats32:
     """(84, 9) all ways to give three of nine weights the value 2, the others -1."""
     bank = np.full((84, KERNEL_LENGTH), -1, np.float32)
     for kernel, places in zip(bank, itertools.combinations(range(KERNEL_LENGTH), 3), strict=True):
@@ -224,7 +223,7 @@ def kernels() -> Floats:
     return bank
 
 
-def convolved(lines: Floats, dilation: int, padded: bool) -> Floats:
+def convolved(lines: Floats32, dilation: int, padded: bool) -> Floats32:
     """(84, n, t) of lines (n, t) with every kernel; unpadded t is shorter by 8 dilations."""
     reach = (KERNEL_LENGTH - 1) * dilation
     if padded:
@@ -234,7 +233,7 @@ def convolved(lines: Floats, dilation: int, padded: bool) -> Floats:
     return np.asarray((kernels() @ shifted.reshape(KERNEL_LENGTH, -1)).reshape(84, len(lines), t))
 
 
-def positive_share(found: Floats, biases: Floats) -> Floats:
+def positive_share(found: Floats32, biases: Floats32) -> Floats32:
     """(n, 84) the shares of t at which convolutions (84, n, t) lie above biases (84,).
 
     Bits are counted eight at a time: several times faster than a sum of booleans.

@@ -7,15 +7,13 @@ from functools import cache
 from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import fft
 
+from chiasm.array_types import Floats32
 from chiasm.checks import check_range
 from chiasm.encode.encoder import Descriptions, Encoder, check_cells, digest
 from chiasm.encode.reduce import block_pca, project
 from chiasm.rows.media import Sound
-
-Floats = NDArray[np.float32]
 
 WINDOW, HOP = 0.025, 0.010  # seconds
 LOWEST_HZ = 50.0
@@ -36,8 +34,8 @@ class LogMel(Encoder):
 
     modality: ClassVar[str] = "sound"
 
-    mean_: Floats
-    projection_: Floats
+    mean_: Floats32
+    projection_: Floats32
 
     def __init__(self, rate: int = 16000, mels: int = 40, segments: int = 8, dim: int = 256) -> None:
         self.rate = rate
@@ -49,7 +47,7 @@ class LogMel(Encoder):
         """All that a description depends on, which `dim` is not."""
         return digest(self.kind, self.version, self.rate, self.mels, self.segments)
 
-    def describe(self, cells: Sequence[Sound]) -> Floats:
+    def describe(self, cells: Sequence[Sound]) -> Floats32:
         """(n, (3 + segments) mels + 3) of sounds of any length above 0 and any rate."""
         check_range(self.rate, "rate", 1000)
         check_range(self.mels, "mels", 2)
@@ -64,7 +62,7 @@ class LogMel(Encoder):
         """Mean, spread and movement of the bands, their course, loudness, its spread, length."""
         return [self.mels] * 3 + [self.segments * self.mels] + [1] * 3
 
-    def _describe(self, sound: Sound) -> Floats:
+    def _describe(self, sound: Sound) -> Floats32:
         """One sound's line (d0,)."""
         spectrogram = trimmed(log_mel(resampled(sound, self.rate), self.rate, self.mels))  # (t, mels) dB
         level = spectrogram.mean()
@@ -82,13 +80,13 @@ class LogMel(Encoder):
         self.width_ = self.projection_.shape[1]
         return self
 
-    def transform(self, described: Descriptions) -> Floats:
+    def transform(self, described: Descriptions) -> Floats32:
         """(n, k) of descriptions (n, d0)."""
         self.require_fitted("projection_")
         return project(described, self.mean_, self.projection_)
 
 
-def resampled(sound: Sound, rate: int) -> Floats:
+def resampled(sound: Sound, rate: int) -> Floats32:
     """Samples (t,) at `rate`, at least one window of them."""
     import soxr
 
@@ -99,7 +97,7 @@ def resampled(sound: Sound, rate: int) -> Floats:
     return np.pad(samples, (0, missing)) if missing > 0 else samples
 
 
-def log_mel(samples: Floats, rate: int, mels: int) -> Floats:
+def log_mel(samples: Floats32, rate: int, mels: int) -> Floats32:
     """The power (frames, mels) of samples (t,) in dB, no lower than `RANGE_DB` below the loudest point."""
     length, hop = round(WINDOW * rate), round(HOP * rate)
     frames = np.lib.stride_tricks.sliding_window_view(samples, length)[::hop]
@@ -115,7 +113,7 @@ def log_mel(samples: Floats, rate: int, mels: int) -> Floats:
 
 
 @cache
-def mel_bank(rate: int, size: int, mels: int) -> Floats:
+def mel_bank(rate: int, size: int, mels: int) -> Floats32:
     """(size // 2 + 1, mels) triangles from `LOWEST_HZ` Hz to half the rate (Davis and Mermelstein 1980)."""
     lowest, highest = (2595 * np.log10(1 + hz / 700) for hz in (LOWEST_HZ, rate / 2))
     edges = 700 * (10 ** (np.linspace(lowest, highest, mels + 2) / 2595) - 1)
@@ -125,19 +123,19 @@ def mel_bank(rate: int, size: int, mels: int) -> Floats:
     return np.asarray(np.maximum(0, np.minimum(rising, falling)), np.float32)
 
 
-def trimmed(spectrogram: Floats) -> Floats:
+def trimmed(spectrogram: Floats32) -> Floats32:
     """The frames (t, mels) from the first to the last that is heard; all of them where it is silent."""
     return spectrogram[heard(spectrogram)]
 
 
-def heard(spectrogram: Floats) -> slice:
+def heard(spectrogram: Floats32) -> slice:
     """Where the frames (t, mels) from the first to the last that is heard lie."""
     loudness = spectrogram.max(axis=1)
     loud = np.flatnonzero(loudness > loudness.max() - SILENCE_DB)
     return slice(int(loud[0]), int(loud[-1]) + 1)
 
 
-def segment_means(frames: Floats, segments: int) -> Floats:
+def segment_means(frames: Floats32, segments: int) -> Floats32:
     """(segments, mels): the means of equal parts of frames (t, mels); parts overlap where t is small."""
     edges = np.linspace(0, len(frames), segments + 1)
     starts, ends = np.floor(edges[:-1]).astype(int), np.ceil(edges[1:]).astype(int)

@@ -10,12 +10,11 @@ from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from chiasm.array_types import Floats32
 from chiasm.checks import check_range
 from chiasm.encode.encoder import Descriptions, Encoder, check_cells
 
-Floats = NDArray[np.float32]
 View = Callable[[str], list[str]]
 
 # Written without spaces, or in syllables: every character is a word, so that word pairs are character pairs.
@@ -39,10 +38,10 @@ class Lexical(Encoder):
     cached: ClassVar[bool] = False  # quicker to describe than to look up
 
     words_: list[str]
-    word_rarity_: Floats
+    word_rarity_: Floats32
     letters_: list[str]
-    letter_rarity_: Floats
-    components_: Floats  # (words + letters, k)
+    letter_rarity_: Floats32
+    components_: Floats32  # (words + letters, k)
 
     def __init__(self, dim: int = 512, max_terms: int = 20000, letters: float = 1.0) -> None:
         self.dim = dim
@@ -70,7 +69,7 @@ class Lexical(Encoder):
         self.width_ = self.components_.shape[1]
         return self
 
-    def transform(self, described: Descriptions) -> Floats:
+    def transform(self, described: Descriptions) -> Floats32:
         """(n, k) of n texts as `describe` gave them."""
         self.require_fitted("components_")
         return np.asarray(self._weights(described) @ self.components_, np.float32)
@@ -108,7 +107,7 @@ def _pattern() -> re.Pattern[str]:
     return re.compile(f"[{CJK}{EMOJI}]|(?:(?![_{CJK}])\\w)(?:(?![_{CJK}])[\\w{marks}])*")
 
 
-def learned_terms(texts: Descriptions, view: View, most: int) -> tuple[list[str], Floats]:
+def learned_terms(texts: Descriptions, view: View, most: int) -> tuple[list[str], Floats32]:
     """The most frequent terms of a view, and the inverse document frequency of each; maybe none."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -118,7 +117,7 @@ def learned_terms(texts: Descriptions, view: View, most: int) -> tuple[list[str]
     return counted.get_feature_names_out().tolist(), counted.idf_.astype(np.float32)
 
 
-def term_weights(texts: Descriptions, view: View, terms: list[str], rarity: Floats) -> Any:
+def term_weights(texts: Descriptions, view: View, terms: list[str], rarity: Floats32) -> Any:
     """Sparse (n, terms) unit rows of (1 + log count) times rarity; zeros for a text without known terms."""
     from scipy.sparse import csr_matrix
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -130,7 +129,7 @@ def term_weights(texts: Descriptions, view: View, terms: list[str], rarity: Floa
     return weigher.transform(texts)
 
 
-def leading_directions(weights: Any, dim: int) -> Floats:
+def leading_directions(weights: Any, dim: int) -> Floats32:
     """Right singular vectors (terms, k) of sparse rows (n, terms): k <= dim of them, at least 1."""
     from sklearn.utils.extmath import randomized_svd
 

@@ -6,16 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from chiasm.array_types import Floats32
 from chiasm.checks import check_range
 from chiasm.encode.encoder import Descriptions, Encoder, check_cells, digest
 from chiasm.encode.image import WIDTHS, Gradients, Pixels
 from chiasm.encode.reduce import block_pca, project
 from chiasm.encode.sound import LogMel, segment_means
 from chiasm.rows.video import Video
-
-Floats = NDArray[np.float32]
 
 SIDE = 128  # pixels to which the longer side of a frame is reduced before it is described
 SEGMENTS = 4  # equal parts in time, whose means keep the order of events
@@ -39,9 +37,9 @@ class Frames(Encoder):
 
     modality: ClassVar[str] = "video"
 
-    mean_: Floats
-    projection_: Floats
-    usual_: Floats  # description of the mean sound track of the training videos that have one
+    mean_: Floats32
+    projection_: Floats32
+    usual_: Floats32  # description of the mean sound track of the training videos that have one
 
     def __init__(self, count: int = 16, dim: int = 256) -> None:
         self.count = count
@@ -51,7 +49,7 @@ class Frames(Encoder):
         """All that a description depends on, which `dim` is not."""
         return digest(self.kind, self.version, self.count, Gradients().identity(), LogMel().identity())
 
-    def describe(self, cells: Sequence[Video]) -> Floats:
+    def describe(self, cells: Sequence[Video]) -> Floats32:
         """(n, d0) of videos of any size and length. BrokenCell where one turns out damaged on the way."""
         check_range(self.count, "count", 1)
         out = np.zeros((len(cells), sum(_widths())), np.float32)
@@ -70,12 +68,12 @@ class Frames(Encoder):
         self.width_ = self.projection_.shape[1]
         return self
 
-    def transform(self, described: Descriptions) -> Floats:
+    def transform(self, described: Descriptions) -> Floats32:
         """(n, k) of descriptions (n, d0)."""
         self.require_fitted("projection_")
         return project(self._filled(np.asarray(described, np.float32)), self.mean_, self.projection_)
 
-    def _filled(self, values: Floats) -> Floats:
+    def _filled(self, values: Floats32) -> Floats32:
         """Descriptions (n, d0) with the usual sound where there is none."""
         filled = values.copy()
         _sound_of(filled)[values[:, -1] == 0] = self.usual_
@@ -88,12 +86,12 @@ def _widths() -> list[int]:
     return [*WIDTHS, *WIDTHS, course, *WIDTHS, course, *LogMel().widths, 1]
 
 
-def _sound_of(values: Floats) -> Floats:
+def _sound_of(values: Floats32) -> Floats32:
     """The view (n, d) of the sound's blocks in descriptions (n, d0)."""
     return values[:, -1 - sum(LogMel().widths) : -1]
 
 
-def _seen(frames: Pixels) -> Iterator[Floats]:
+def _seen(frames: Pixels) -> Iterator[Floats32]:
     """Descriptions of what frames (t, h, w, 3) show and of where they move."""
     shown = Gradients().describe(list(frames))
     yield from (shown.mean(axis=0), shown.std(axis=0))
@@ -111,7 +109,7 @@ def _motion(frames: Pixels) -> Iterator[Pixels]:
         yield np.repeat(bright.round().astype(np.uint8)[:, :, None], 3, axis=2)
 
 
-def _heard(video: Video) -> Floats:
+def _heard(video: Video) -> Floats32:
     """(d + 1,) the sound track and 1; zeros where there is none."""
     sound = video.sound()
     if sound is None:

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from chiasm.array_types import Floats32
 from chiasm.checks import check_matrix, check_range
 from chiasm.encode.encoder import Descriptions, Encoder, check_cells
 from chiasm.encode.pitch import pitch
 from chiasm.encode.sound import HOP, LOWEST_HZ, heard, log_mel, resampled, segment_means
 from chiasm.rows.media import Sound
 
-Floats = NDArray[np.float32]
 Places = NDArray[np.intp]
 
 MELS, CEPSTRA = 64, 20
@@ -44,14 +44,14 @@ class Voice(Encoder):
 
     modality: ClassVar[str] = "sound"
 
-    mean_: Floats
-    scale_: Floats
+    mean_: Floats32
+    scale_: Floats32
 
     def __init__(self, rate: int = 16000, segments: int = 6) -> None:
         self.rate = rate
         self.segments = segments
 
-    def describe(self, cells: Sequence[Sound]) -> Floats:
+    def describe(self, cells: Sequence[Sound]) -> Floats32:
         """(n, 344 + 11 segments) of sounds of any length above 0 and any rate."""
         check_range(self.rate, "rate", 4000)
         check_range(self.segments, "segments", 1)
@@ -72,7 +72,7 @@ class Voice(Encoder):
         self.width_ = len(self.mean_)
         return self
 
-    def transform(self, described: Descriptions) -> Floats:
+    def transform(self, described: Descriptions) -> Floats32:
         """(n, d0) in standard units, none beyond `LARGEST_DEVIATION`, of descriptions (n, d0)."""
         self.require_fitted("mean_")
         values = check_matrix(described, type(self).__name__, self.width_)
@@ -87,13 +87,13 @@ class Contours(NamedTuple):
     semitones : (t,) above 100 Hz;  voiced : places of the frames whose pitch is one.
     """
 
-    cepstra: Floats
-    timbre: Floats
-    semitones: Floats
+    cepstra: Floats32
+    timbre: Floats32
+    semitones: Floats32
     voiced: Places
 
 
-def contours(samples: Floats, rate: int) -> Contours:
+def contours(samples: Floats32, rate: int) -> Contours:
     """The contours of samples (t,) at `rate`."""
     whole = log_mel(samples, rate, MELS)
     hertz, strength = pitch(samples, rate, len(whole))
@@ -105,7 +105,7 @@ def contours(samples: Floats, rate: int) -> Contours:
     return Contours(cepstra, shape, 12 * np.log2(hertz[part] / REFERENCE_HZ), voiced)
 
 
-def timbre(spectrogram: Floats, rate: int) -> Floats:
+def timbre(spectrogram: Floats32, rate: int) -> Floats32:
     """(t, 6) of frames (t, mels) in dB: level, centre and width in bands, change from frame to frame, low
     over high in dB, flatness in dB."""
     power = 10 ** (spectrogram / 10)
@@ -128,7 +128,7 @@ def _band_of(hertz: float, rate: int) -> int:
     return int(np.ceil((there - lowest) / (highest - lowest) * (MELS + 1) - 1))
 
 
-def described(found: Contours, segments: int) -> Floats:
+def described(found: Contours, segments: int) -> Floats32:
     """(344 + 11 segments,) of contours."""
     both = np.hstack([found.cepstra, found.timbre])
     spoken = both[found.voiced] if len(found.voiced) > 1 else both
@@ -143,7 +143,7 @@ def described(found: Contours, segments: int) -> Floats:
     return np.concatenate(blocks, dtype=np.float32)
 
 
-def functionals(values: Floats) -> Floats:
+def functionals(values: Floats32) -> Floats32:
     """(10 k,) of contours (t, k): mean, spread, five percentiles, slope over the whole, spread and size of
     steps; 0 where there are not two frames."""
     if len(values) < 2:
@@ -161,7 +161,7 @@ def functionals(values: Floats) -> Floats:
     return np.concatenate(lines, dtype=np.float32)
 
 
-def rhythm(found: Contours) -> Floats:
+def rhythm(found: Contours) -> Floats32:
     """(10,): voiced share, voiced runs per second, log of their length, log of the whole; median and mean
     step of pitch and of level from one voiced frame to the next; strength of the pitch, share of pauses."""
     level, strength, voiced = found.timbre[:, 0], found.timbre[:, -1], found.voiced
@@ -180,7 +180,7 @@ def rhythm(found: Contours) -> Floats:
     return np.array([*shares, *steps, strength[voiced].mean(), pauses], np.float32)
 
 
-def course(found: Contours) -> Floats:
+def course(found: Contours) -> Floats32:
     """(t, 11): level, pitch carried over what is not voiced, centre, balance, strength, broad cepstra."""
     frames = np.arange(len(found.semitones))
     voiced = found.voiced

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats, Mask
 from chiasm.checks import check_range
-from chiasm.fuse.fusion import Columns, Floats, Fusion, means_of, present
-from chiasm.fuse.patterns import Mask
+from chiasm.fuse.fusion import Columns, Fusion, means_of, present
 from chiasm.heads.folds import several
 from chiasm.heads.head import HEADS
 from chiasm.heads.linear import Linear

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.fuse.fusion import Floats
-from chiasm.fuse.patterns import Mask, Pattern, rows_by_pattern
+from chiasm.array_types import Floats, Mask
+from chiasm.fuse.patterns import Pattern, rows_by_pattern
 from chiasm.fuse.singles import Stacked
 from chiasm.fuse.stack import conditional, gaussian, logistic_stack
 from chiasm.heads.logistic import indicators

@@ -9,12 +9,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import DataError, ShapeError
 from chiasm.heads.estimator import TaskEstimator, listed
 from chiasm.heads.task import Task
 
-Floats = NDArray[np.float64]
 Columns = Mapping[str, Features]
 
 

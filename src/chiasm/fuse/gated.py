@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.fuse.fusion import Floats
+from chiasm.array_types import Floats
 from chiasm.fuse.neural import Net, Neural
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.fuse.fusion import Floats
+from chiasm.array_types import Floats
 from chiasm.fuse.patterns import Pattern, patterns_to_learn
 from chiasm.fuse.singles import Stacked
 from chiasm.fuse.stack import conditional, gaussian, logistic_stack

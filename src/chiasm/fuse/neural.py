@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.checks import check_range
 from chiasm.encode.features import Features
 from chiasm.errors import require_extra
-from chiasm.fuse.fusion import Columns, Floats, Fusion, means_of
+from chiasm.fuse.fusion import Columns, Fusion, means_of
 from chiasm.numerics import fix_signs, leading_singular
 from chiasm.train.loop import Recipe, State, dropout, initialise, load, one_thread, train, validation_rows
 from chiasm.train.losses import loss_of

@@ -8,7 +8,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
+from chiasm.array_types import Mask
+
 Pattern = tuple[int, ...]
 MOST_COLUMNS = 6
 """Up to so many columns every one of the 2^m - 1 patterns is learned, beyond them those seen."""

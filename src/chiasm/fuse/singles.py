@@ -10,10 +10,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.checks import check_range
 from chiasm.encode.features import Features
-from chiasm.errors import NotFitted
-from chiasm.fuse.fusion import Columns, Floats, Fusion, means_of, present
+from chiasm.errors import NotFitted, UsageError
+from chiasm.fuse.fusion import Columns, Fusion, means_of, present
 from chiasm.fuse.patterns import Pattern, rows_by_pattern
 from chiasm.heads.folds import folds, several
 from chiasm.heads.head import HEADS
@@ -51,6 +52,8 @@ class Stacked(Fusion):
         self, columns: Columns, y: NDArray[Any], groups: NDArray[np.int64] | None, weights: Floats | None
     ) -> None:
         check_range(self.folds, "folds", 2)
+        if not self.heads:
+            raise UsageError("no heads to try", where="heads", hint=f"Name some of: {', '.join(TRIED)}.")
         self.columns_ = list(columns)
         self.heads_, S = learn_singles(
             columns, y, self.task, self.heads, self.folds, self.seed, groups, weights

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, nnls
 from scipy.special import expit
 
+from chiasm.array_types import Floats
 from chiasm.fuse.patterns import Pattern, rows_with
 from chiasm.heads.folds import folds
 from chiasm.heads.logistic import row_losses
 from chiasm.heads.task import Task
 from chiasm.numerics import softmax
 
-Floats = NDArray[np.float64]
 SHARED_ROWS = 5_000
 """Rows, each once per pattern, from which the weights shared by all patterns are learned, at most about."""
 PSEUDO = 10.0

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats, Mask
 from chiasm.checks import check_range
 from chiasm.fuse.concat import dropped
-from chiasm.fuse.fusion import Columns, Floats, Fusion, means_of, present
-from chiasm.fuse.patterns import Mask
+from chiasm.fuse.fusion import Columns, Fusion, means_of, present
 from chiasm.fuse.singles import pulled, single_scores
 from chiasm.heads.folds import folds, several
 from chiasm.heads.head import HEADS

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax
 
+from chiasm.array_types import Floats, Ints
 from chiasm.checks import Estimator, check_matrix
 from chiasm.errors import ShapeError
 from chiasm.heads.folds import folds, held_out, several
@@ -17,8 +18,6 @@ from chiasm.heads.patterns import row_patterns
 from chiasm.heads.task import Task
 from chiasm.numerics import softmax
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 FORMS: dict[str, tuple[str, ...]] = {
     "none": (),
     "slope": ("slope",),

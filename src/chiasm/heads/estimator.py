@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.checks import Estimator
 from chiasm.errors import DataError
 from chiasm.heads.task import Task
 from chiasm.measures import median_class
-
-Floats = NDArray[np.float64]
 
 
 class TaskEstimator(Estimator, ABC):

@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from chiasm.array_types import Ints
 
 
 def folds(y: NDArray[Any], groups: Ints | None, count: int, seed: int = 0) -> Ints:

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from chiasm.array_types import Floats
 from chiasm.checks import Estimator, check_known, check_matrix, check_range
 from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.heads import lags, trees
 from chiasm.heads.lags import Lags
 
-Floats = NDArray[np.float64]
 MODELS = ("persistence", "seasonal", "ridge", "trees")
 HELD_SHARE = 0.2  # of the steps, the latest: the models are compared there before all is refitted
 FEWEST_WINDOWS = 10  # windows on either side of that cut

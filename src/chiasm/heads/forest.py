@@ -7,8 +7,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.checks import check_matrix, check_range
-from chiasm.heads.head import Floats, Head
+from chiasm.heads.head import Head
 from chiasm.heads.logistic import indicators
 from chiasm.heads.task import Task
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.checks import check_range
 from chiasm.errors import DataError
 from chiasm.heads.estimator import TaskEstimator, listed
@@ -15,7 +16,6 @@ from chiasm.heads.folds import folds, held_out
 from chiasm.heads.task import KINDS, Task
 from chiasm.named import Named
 
-Floats = NDArray[np.float64]
 MOST_CLASSES = 1_000
 """Classes that heads and fusions are fitted for."""
 

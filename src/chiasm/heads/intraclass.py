@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from chiasm.array_types import Floats, Ints
 
 
 def intraclass_correlation(values: NDArray[Any], groups: Ints) -> float:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.checks import check_matrix
 from chiasm.errors import DataError
 from chiasm.heads.folds import several
-from chiasm.heads.head import Floats, OneSolve
+from chiasm.heads.head import OneSolve
 from chiasm.heads.intraclass import group_weights
 from chiasm.heads.linear import unit_weights
 from chiasm.heads.spectral import Basis, regress

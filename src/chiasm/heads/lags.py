@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.errors import ShapeError
 
-Floats = NDArray[np.float64]
 OWN_STEPS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89)  # how far back changes are taken: dense at first
 NEIGHBOUR_STEPS = (1, 3, 6)  # the same for neighbours
 SEASONS = 6  # earlier seasons looked at

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax
 
+from chiasm.array_types import Floats
 from chiasm.heads.task import Task
 from chiasm.numerics import softmax
 
-Floats = NDArray[np.float64]
 MOST_STEPS, TOLERANCE = 100, 1e-5
 
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from chiasm.array_types import Floats
 from chiasm.checks import check_matrix, check_range
 from chiasm.errors import DataError
 from chiasm.heads.folds import folds, held_out
-from chiasm.heads.head import Floats, Head
+from chiasm.heads.head import Head
 from chiasm.heads.linear import principal, scales, unit_weights
 from chiasm.heads.task import Task
 

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats, Ints
 from chiasm.heads.folds import held_out, several
 from chiasm.heads.logistic import indicators, logistic, row_losses
 from chiasm.heads.task import Task
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 GRID = 10.0 ** np.arange(-5, 3.01, 0.5)
 """Penalties tried, as shares of the largest eigenvalue."""
 STRONG_FIRST = 10.0 ** np.arange(0.5, -4.01, -0.5)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from chiasm.array_types import Floats
 from chiasm.checks import check_known
 from chiasm.errors import DataError
 from chiasm.numerics import softmax
@@ -18,7 +19,6 @@ from chiasm.numerics import softmax
 KINDS = ("classes", "labels", "order", "number", "numbers")
 MOST_NUMERIC_CLASSES = 20
 """A target of whole numbers with more distinct values than this is a number, not classes."""
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from chiasm.array_types import Floats
+
 Trees = dict[str, Any]
 BLOCK = 4096  # lines read at a time, so that lines × trees stay small
 NODES = {

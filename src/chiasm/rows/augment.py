@@ -14,12 +14,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats32
 from chiasm.checks import check_known
 from chiasm.rows.series import Series
 from chiasm.rows.sound import Sound
 
 Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 WORDS = 0.1  # share of the words that are dropped, or swapped with the next
 WINDOW = 0.8  # least share of an image's sides that a crop keeps
@@ -154,7 +154,7 @@ def pitch(sound: Sound, rng: Generator) -> Sound:
     return _with(sound, np.pad(out, (0, len(sound.samples) - len(out))))
 
 
-def stretched(samples: Floats, rate: int, factor: float) -> Floats:
+def stretched(samples: Floats32, rate: int, factor: float) -> Floats32:
     """Samples (t,) `factor` times as long at their pitch: windows laid where they go on best from the last
     (WSOLA, Verhelst and Roelands 1993). Less than a window stays as it is.
     """
@@ -178,7 +178,7 @@ def stretched(samples: Floats, rate: int, factor: float) -> Floats:
     return out[hop : hop + wanted]
 
 
-def _played(samples: Floats, factor: float) -> Floats:
+def _played(samples: Floats32, factor: float) -> Floats32:
     """Samples (t,) resampled to t / factor."""
     import soxr
 
@@ -227,7 +227,7 @@ def cut(series: Series, rng: Generator) -> Series:
     return _of(series, series.values[start : start + kept])
 
 
-def _between(values: Floats, at: NDArray[np.float64]) -> NDArray[Any]:
+def _between(values: Floats32, at: NDArray[np.float64]) -> NDArray[Any]:
     """Values (t, c) at fractional steps `at`, on the line between their neighbours."""
     before = np.clip(at.astype(int), 0, max(len(values) - 2, 0))
     part = (at - before)[:, None]

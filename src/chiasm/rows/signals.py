@@ -12,8 +12,6 @@ from chiasm.errors import BrokenCell
 from chiasm.rows.series import Series
 from chiasm.rows.sound import Sound
 
-Floats = NDArray[np.float32]
-
 FRAME, HOP = 0.025, 0.010  # seconds, of what counts as silent
 FLOOR = 1e-10  # power of a full-scale sound under which nothing is heard
 BLOCK, OVERLAP = 0.400, 4  # seconds; blocks a block's length (ITU-R BS.1770-4)

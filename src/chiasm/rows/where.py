@@ -8,14 +8,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from chiasm.array_types import Mask
 from chiasm.errors import UsageError
 
 if TYPE_CHECKING:
     from chiasm.rows.rows import Rows
 
-Mask = NDArray[np.bool_]
 HINT = 'Use columns, values, == != < <= > >= in, "not in", and, or, not: species == "cat" and age > 3.'
 
 # What Python calls a mistake, and what it is in a filter.
