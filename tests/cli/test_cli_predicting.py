@@ -148,6 +148,23 @@ def test_the_shares_of_a_row_add_up(model: Path, table: Path, tmp_path: Path) ->
     assert "<svg" in page.read_text("utf-8") or "<img" in page.read_text("utf-8")
 
 
+def test_a_share_of_nothing_is_said_to_be_of_a_broken_cell_or_of_none(
+    model: Path, table: Path, tmp_path: Path
+) -> None:
+    new, page = table.parent / "new.csv", tmp_path / "why.html"
+    shown = run("explain", model, new, "--row", "blurred", "--html", page)
+    assert shown.code == 0, shown.err
+    assert [line.split() for line in shown.out.splitlines() if "photo" in line] == [["photo", "+0", "broken"]]
+    assert "photo: broken" in page.read_text("utf-8")
+    lines = run("explain", model, new, "--row", "numbers").out.splitlines()
+    assert [line.split()[-1] for line in lines if "photo" in line or "caption" in line] == [
+        "absent",
+        "absent",
+    ]
+    found = run("explain", model, new, "--row", "blurred", "--json").json
+    assert (found["absent"], found["broken"]) == ([], ["photo"])
+
+
 def test_a_row_without_an_id_is_called_by_its_number(model: Path, table: Path) -> None:
     numbered = run("explain", model, table.parent / "nameless.csv", "--row", "2", "--json")
     assert numbered.json == run("explain", model, table, "--row", "b002", "--json").json

@@ -96,7 +96,8 @@ def test_python_and_the_command_line_give_the_same_hits(model: Path, table: Path
     ("arguments", "code", "parts"),
     [
         (["search", "{model}", "captoin=x"], 2, ["Did you mean 'caption'"]),
-        (["search", "{model}", "caption"], 2, ["expected COL=VALUE"]),
+        (["search", "{model}", "caption"], 2, ["expected COL=VALUE", "Name a column: caption=… or clip=…"]),
+        (["search", "{model}", "species=crow"], 2, ["not in the space", """(--where 'species == "crow"')"""]),
         (["search", "{model}", "caption=x", "caption=y"], 2, ["given twice"]),
         (["search", "{model}"], 2, ["nothing was asked"]),
         (["search", "{model}", "caption=x", "--find", "image"], 2, ["'image'"]),

@@ -112,7 +112,7 @@ def test_the_bright_square_that_decides_lies_under_the_top_patch():
     parts = occlude("image", images[1], scored(encoder, model, 1))
     assert len(parts) == 49
     assert top(parts).where == (20, 40, 30, 50)
-    assert top(parts).what == "row 3, column 5"
+    assert top(parts).what == "patch 3 down, 5 across"
 
 
 @pytest.mark.parametrize(("shape", "count"), [((1, 1), 1), ((3, 200), 7), ((28, 28), 49), ((120, 60), 28)])

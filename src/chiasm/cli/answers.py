@@ -80,7 +80,8 @@ def explanation(said: Explanation, *, as_json: bool, path: Path | None) -> None:
     lines = [("base value", _value(said.base), "")]
     least = LEAST * max(map(abs, said.shares.values()), default=0.0)
     for column, share in sorted(said.shares.items(), key=lambda pair: -abs(pair[1])):
-        lines.append((column, _signed(share), _telling(said.parts.get(column, ()), least)))
+        lacking = "broken" if column in said.broken else "absent" if column in said.absent else ""
+        lines.append((column, _signed(share), lacking or _telling(said.parts.get(column, ()), least)))
     lines.append(("together", _value(said.score), "" if said.exact else "shares are estimates that add up"))
     title = f"{said.target}: {_value(said.label)}"
     printed(table(title, ("column", "share of the score", "what mattered"), lines))

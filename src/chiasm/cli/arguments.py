@@ -59,7 +59,8 @@ def pairs(given: list[str], what: str, known: Sequence[str] = ()) -> dict[str, A
         named = max((c for c in known if text.startswith(f"{c}=")), key=len, default=text.partition("=")[0])
         column, equals, value = named, text[len(named) : len(named) + 1], text[len(named) + 1 :]
         if not equals or not column:
-            raise UsageError(f"expected COL=VALUE, got {text!r}", where=what)
+            hint = f"Name a column: {' or '.join(f'{c}=…' for c in known)}." if known else ""
+            raise UsageError(f"expected COL=VALUE, got {text!r}", where=what, hint=hint)
         if column in found:
             raise UsageError(f"column {column!r} is given twice", where=what)
         found[column] = value

@@ -45,6 +45,7 @@ class Explanation:
     score : the label's probability, or for numbers the label itself, in its units.
     base : the same of a row of which nothing is known;  base + sum(shares.values()) == score.
     parts : {column: the pieces of its item, each with its effect on the score}.
+    absent, broken : columns that the row lacks, and those whose cells could not be read; their share is 0.
     """
 
     target: str
@@ -54,6 +55,8 @@ class Explanation:
     shares: dict[str, float]
     parts: dict[str, list[Part]] = field(default_factory=dict)
     exact: bool = True
+    absent: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON document."""

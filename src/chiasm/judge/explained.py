@@ -85,7 +85,8 @@ def _label(explanation: Explanation, column: str, items: Mapping[str, Any]) -> s
     """The column's name, with its value where that has no card."""
     if column not in items or _has_card(explanation, column, items):
         return column
-    return f"{column}: absent" if items[column] is None else f"{column} = {_value(items[column])}"
+    lacking = "broken" if column in explanation.broken else "absent"
+    return f"{column}: {lacking}" if items[column] is None else f"{column} = {_value(items[column])}"
 
 
 def _value(value: Any) -> str:

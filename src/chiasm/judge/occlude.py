@@ -187,7 +187,7 @@ def _of_image(pixels: NDArray[np.uint8]) -> Iterator[Piece]:
         for j, (left, right) in enumerate(_cuts(width, columns)):
             changed = pixels.copy()
             changed[top:bottom, left:right] = blurred[top:bottom, left:right]
-            yield Piece("patch", f"row {i + 1}, column {j + 1}", (top, left, bottom, right), changed)
+            yield Piece("patch", f"patch {i + 1} down, {j + 1} across", (top, left, bottom, right), changed)
 
 
 def _cuts(length: int, count: int) -> Spans:

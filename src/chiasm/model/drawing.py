@@ -78,10 +78,11 @@ def cell(rows: Rows, row: int, column: str, item: int) -> Any:
 
 def draw_explanation(row: Rows, said: Explanation, path: Path) -> None:
     """Draw why one row is predicted so, on its items, into an .html page."""
-    items = {}
+    items: dict[str, Any] = dict.fromkeys(said.broken)
     for column in said.shares:
-        item = first_item(row, column)
-        items[column] = row.values(column)[0] if item is None else item
+        if column not in said.broken:
+            item = first_item(row, column)
+            items[column] = row.values(column)[0] if item is None else item
     path.write_text(explanation_html(said, items), "utf-8")
 
 

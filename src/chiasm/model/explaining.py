@@ -119,7 +119,8 @@ def explain(predictor: Predictor, rows: Rows, seen: Seen) -> Explanation:
     whole = dict.fromkeys(predictor.inputs.columns, 0.0) | found.shares
     parts = {m: _parts(case, m, rows, seen) for m in case.vectors if m not in case.cells}
     parts = {m: some for m, some in parts.items() if some}
-    return Explanation(predictor.target, said.label, found.score, found.base, whole, parts, found.exact)
+    scored = said.label, found.score, found.base, whole, parts, found.exact
+    return Explanation(predictor.target, *scored, said.absent, said.broken)
 
 
 def _parts(case: Case, column: str, rows: Rows, seen: Seen) -> list[Part]:

@@ -114,7 +114,7 @@ def judge(
         scored.append(direction(*asked, right, plain, seed, groups))
     meaning = "an item of the same row, or one of the same content"
     if labels is not None:
-        meaning = f"an item of the same row, or of a row with the same {target}"
+        meaning = f"an item of the same row, or of a row with the same {target!r}"
     return replace(Report.of(scored, rows, meaning, silent), bridges=estimated)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from chiasm.errors import DataError, UsageError, did_you_mean
 from chiasm.index import Gallery
 from chiasm.model.space import Space
 from chiasm.rows.readers import read
-from chiasm.rows.schema import Schema
+from chiasm.rows.schema import Column, Schema
 
 WORDS = ("text", "category")
 DISLIKE = -0.5  # Rocchio's balance: what is not wanted says less than what is
@@ -125,8 +126,9 @@ def asked(space: Space, schema: Schema, query: Mapping[str, Any]) -> list[Part]:
     """The parts of a query {column: value}."""
     for column in query:
         if column not in space.columns:
+            hint = _filter(schema[column], query[column]) if column in schema else ""
             raise UsageError(
-                f"column {column!r} is not in the space", hint=did_you_mean(column, space.columns)
+                f"column {column!r} is not in the space", hint=hint or did_you_mean(column, space.columns)
             )
     if not query:
         return []
@@ -144,6 +146,15 @@ def asked(space: Space, schema: Schema, query: Mapping[str, Any]) -> list[Part]:
             vector = mean / max(float(np.linalg.norm(mean)), 1e-12)
             parts.append(Part(column, space.fusion.weight(column), vector, {column: 1.0}))
     return parts
+
+
+def _filter(column: Column, value: Any) -> str:
+    """How a column that is not in the space is asked for."""
+    name = column.name if column.name.isidentifier() else f"col[{column.name!r}]"
+    compared = value if column.modality == "number" else json.dumps(str(value), ensure_ascii=False)
+    if column.modality not in ("category", "name", "number", "date"):
+        return ""
+    return f"It is a filter: where='{name} == {compared}' (--where '{name} == {compared}')."
 
 
 def rows_like(
