@@ -1,4 +1,4 @@
-"""What every encoder promises, through the engine: absent and broken cells have no say, bit for bit."""
+"""What every encoder promises, through the engine: absent and broken cells change nothing, bit for bit."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What every fusion that predicts promises, in all its variants, of numbers and of classes.
 
-What lies under the mask has no say, an empty column changes nothing, nor does the disk: all bit for bit.
+What lies under the mask changes nothing, nor does an empty column or the disk: all bit for bit.
 """
 
 from __future__ import annotations

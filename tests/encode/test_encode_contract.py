@@ -1,4 +1,4 @@
-"""The oath of every encoder, found by walking the package, those added later included."""
+"""The contract of every encoder, found by walking the package, those added later included."""
 
 from __future__ import annotations
 
