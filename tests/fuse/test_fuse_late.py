@@ -208,6 +208,11 @@ def test_a_dimension_too_few_is_named() -> None:
         Weighted(dim=0).fit(X, TARGETS["number"])
 
 
+def test_no_heads_to_try_are_said() -> None:
+    with pytest.raises(UsageError, match=r"no heads to try. Name some of: linear, ordinal, kernel, forest"):
+        Late(heads=()).fit({"a": np.arange(20.0)[:, None]}, list(range(20)))
+
+
 def test_a_forest_is_not_tried_on_rows_without_number() -> None:
     few, many = (as_features(np.zeros((n, 3), np.float32)) for n in (100, 20_001))
     assert usable(TRIED, few, Task.of([1.5, 2.5])) == ["linear", "kernel", "forest"]

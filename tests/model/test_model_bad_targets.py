@@ -101,6 +101,18 @@ REFUSED: dict[str, tuple[dict[str, list[Any]], dict[str, Any], type[ChiasmError]
         UsageError,
         "column 'photo' holds image, which is no target",
     ),
+    "a series to find by": (
+        {"note": NOTES, "other": NOTES[::-1], "wave": [[0.5, float(i), 2.0] for i in range(N)]},
+        {"target": "wave", "fuse": "none", "modalities": {"wave": "series"}},
+        UsageError,
+        "a target holds one label a row, column 'wave' holds series",
+    ),
+    "a film to find by": (
+        {"note": NOTES, "other": NOTES[::-1], "photo": PATHS},
+        {"target": "photo", "fuse": "none", "modalities": {"photo": "video"}},
+        UsageError,
+        "column 'photo' holds video",
+    ),
     "words as numbers": (BASE, {"task": {"sick": "number"}}, DataError, "target 'sick': expected numbers"),
     "unknown task": (BASE, {"task": {"sick": "klasses"}}, UsageError, "Did you mean 'classes'?"),
     "a task for another": (

@@ -25,6 +25,7 @@ from chiasm.judge.text_match import TextMatch
 from chiasm.model.space import Space
 from chiasm.numerics import blocks
 from chiasm.rows.folds import codes
+from chiasm.rows.modality import FILES
 from chiasm.rows.rows import Rows
 
 Places = NDArray[np.int64]
@@ -67,7 +68,7 @@ def row_labels(rows: Rows, target: str | None) -> list[Any] | None:
     if target is None:
         return None
     column = rows.schema[target]
-    if column.many or column.modality in ("image", "sound", "vector"):
+    if column.many or column.modality in FILES | {"vector"}:
         kind = column.modality + ", several a cell" * column.many
         raise UsageError(f"a target holds one label a row, column {target!r} holds {kind}", where="target")
     return rows.values(target)

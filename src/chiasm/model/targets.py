@@ -15,6 +15,7 @@ from chiasm.fuse.fusion import Fusion
 from chiasm.heads.head import check_classes
 from chiasm.heads.task import Task
 from chiasm.model.lesson import Lesson
+from chiasm.rows.modality import MEDIA
 from chiasm.rows.rows import Rows
 
 Floats = NDArray[np.float64]
@@ -71,7 +72,7 @@ def lesson_of(
 def targets_of(rows: Rows, target: str) -> list[Any]:
     """The target's values, one a row, None where there is none or it is broken."""
     column = rows.schema[target]
-    if column.modality in ("image", "sound", "video"):
+    if column.modality in MEDIA:
         raise UsageError(f"column {target!r} holds {column.modality}, which is no target", where="target")
     if column.many:  # of a list without labels, none holds: that is not an absent cell
         return list(rows.table[target].to_pylist())
