@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SHOWN = 2
 """Measures beside the main one that fit a terminal."""
-WIDE = 18
+WIDE = 20
 """Letters of a heading before it takes another line."""
 
 
@@ -262,7 +262,7 @@ def calibration(outcome: Outcome) -> str:
     found = [line.measures["ece"].value for line in outcome.lines if line.name == outcome.chosen]
     error, by_chance = found[0], outcome.calibrated
     off = f"{shown(error, True)} points on average"
-    usual = f"{shown(by_chance.value, True)}, up to {shown(by_chance.high, True)}"
+    usual = interval(by_chance, True)
     if error > by_chance.high:
         return f"Probabilities are off by {off}; calibrated ones would seem off by {usual}."
     return f"No miscalibration shown: probabilities seem off by {off}, calibrated ones would by {usual}."
