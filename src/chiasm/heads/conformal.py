@@ -38,8 +38,8 @@ class Conformal(Estimator):
     (2021), which keep every fold's model, are safe at 1 - 2 (1 - coverage) without that. With `groups`,
     groups are exchangeable and coverage is that of a random row of a new group (Lee et al. 2023).
 
-    coverage : between 0 and 1.  most : a prediction abstains where its set holds more classes; no
-        set is empty, since the likeliest class is always open.
+    coverage : between 0 and 1. No set is empty, since the likeliest class is always open; a prediction
+        abstains where its set holds more than one.
 
     Attributes
     ----------
@@ -51,9 +51,8 @@ class Conformal(Estimator):
     scales_: dict[str, Floats]
     task_: dict[str, Any]
 
-    def __init__(self, coverage: float = 0.9, most: int = 1) -> None:
+    def __init__(self, coverage: float = 0.9) -> None:
         self.coverage = coverage
-        self.most = most
 
     def fit(
         self,
@@ -114,13 +113,13 @@ class Conformal(Estimator):
         return np.asarray(self.sets(scores, patterns)[np.arange(len(y)), y], bool)
 
     def abstains(self, scores: Floats, patterns: Sequence[str] | None = None) -> Mask:
-        """(n,) where the set holds more than `most` classes, or nothing is known of the row.
+        """(n,) where the set holds more than one class, or nothing is known of the row.
         Labels and numbers never abstain otherwise: their sets and widths say what is open."""
         nothing = ~np.isfinite(scores).all(axis=1)
         if self._task().kind not in ("classes", "order"):
             return np.asarray(nothing)
         size = self.sets(scores, patterns).sum(axis=1)
-        return np.asarray(nothing | (size > self.most))
+        return np.asarray(nothing | (size > 1))
 
     def _task(self) -> Task:
         self.require_fitted("thresholds_")
