@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from chiasm.errors import ShapeError
 from chiasm.judge.collect import LIKE, like_rows, worth_collecting
 from chiasm.judge.scoreboard import Estimate
+from chiasm.measures import ACCURACY, R2
 
 REAL, NONE, HARM = Estimate(0.04, 0.01, 0.07), Estimate(0.0, -0.02, 0.02), Estimate(-0.05, -0.08, -0.02)
 
@@ -48,6 +49,7 @@ def world():
         "missing": missing,
         "training_scores": known,
         "plugged": plugged,
+        "measure": ACCURACY,
     }
 
 
@@ -61,7 +63,10 @@ def test_the_column_that_decides_comes_first_and_the_others_are_not_worth_it(wor
     assert photo.change > 0.3
     assert photo.rows == LIKE
     assert photo.verdict.startswith("collect photo: it would change this decision in ")
-    assert "not worth collecting noise: its gain cannot be told from zero" in found["noise"].verdict
+    assert photo.verdict.endswith("of trials; accuracy gain +4.0, 1.0 to 7.0 points")
+    assert found["noise"].verdict == (
+        "not worth collecting noise: accuracy gain 0.0, -2.0 to 2.0 points, cannot be told from zero"
+    )
     assert found["echo"].change < 0.1
     assert "no training row has it" in found["scan"].verdict
     assert (found["scan"].flips, found["scan"].change, found["scan"].rows) == (None, None, 0)
@@ -74,6 +79,13 @@ def test_a_gain_below_zero_and_one_not_measured_are_said(world):
     assert "was not measured" in worth_collecting(**world)[0].verdict
     nothing = Estimate(float("nan"), float("nan"), float("nan"))
     assert "was not measured" in worth_collecting(**world, gains={"photo": nothing})[0].verdict
+
+
+def test_a_gain_is_told_in_the_units_of_its_measure(world):
+    [photo] = worth_collecting(
+        **world | {"missing": {"photo": world["missing"]["photo"]}, "measure": R2}, gains={"photo": REAL}
+    )
+    assert photo.verdict.endswith("of trials; R² gain +0.04, 0.01 to 0.07")
 
 
 def test_a_decision_that_stays_is_no_reason_to_collect(world):

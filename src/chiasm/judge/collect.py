@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from chiasm.errors import ShapeError
 from chiasm.judge.estimate import Estimate
+from chiasm.judge.outcome import interval, signed
+from chiasm.measures import Measure
 
 LIKE = 50
 """Training rows most like the row whose values are tried in it."""
@@ -26,8 +28,8 @@ class Worth:
 
     flips : share of values tried that change the decision;  change : mean absolute change of the score.
         None where no training row has the column beside what the row has.
-    gain : of the main measure, on rows that have what the row has and the column, over the same without it;
-        None where it was not measured.
+    gain : of the main measure, on held-out rows that have the column and anything else, over the same rows
+        without it, whatever else they have; None where it was not measured.
     rows : training rows whose values were tried.
     collect : whether it is worth it;  verdict : the same in words, with the reason.
     """
@@ -52,6 +54,7 @@ def worth_collecting(
     missing: Mapping[str, NDArray[np.bool_]],
     training_scores: Floats,
     plugged: Plugged,
+    measure: Measure,
     gains: Mapping[str, Estimate] | None = None,
 ) -> list[Worth]:
     """The columns that a row lacks, those worth collecting first, then by how much they would change.
@@ -67,7 +70,7 @@ def worth_collecting(
     plugged : a column and the places of r training rows → r labels of this row with their cells plugged in,
         and (r,) the scores of the label it has now. Of numbers, the score is the number and the label whether
         it stays within the interval it has now, so that not every change is a flip.
-    gains : {column: gain of the main measure, more is better, with its interval}, by pattern.
+    measure : that gains are of.  gains : {column: what it adds where rows have it, more is better}.
     """
     scores = np.asarray(scores, np.float64).reshape(-1)
     known = np.asarray(training_scores, np.float64)
@@ -78,7 +81,7 @@ def worth_collecting(
         rows = like_rows(scores, known, np.asarray(has, bool))
         flips, change = _tried(label, score, plugged, column, rows)
         gain = (gains or {}).get(column)
-        collect, verdict = _verdict(column, flips, gain)
+        collect, verdict = _verdict(column, flips, gain, measure)
         found.append(Worth(column, flips, change, gain, len(rows), collect, verdict))
     return sorted(found, key=lambda one: (not one.collect, -(one.flips or 0), -(one.change or 0), one.column))
 
@@ -107,29 +110,30 @@ def _tried(
     return float(np.mean([one != label for one in labels])), float(np.abs(scores - score).mean())
 
 
-def _verdict(column: str, flips: float | None, gain: Estimate | None) -> tuple[bool, str]:
+def _verdict(column: str, flips: float | None, gain: Estimate | None, measure: Measure) -> tuple[bool, str]:
     """Whether to collect, and the reason in words: first what rows in general gain, then this decision."""
-    if gain is None or not np.isfinite([gain.low, gain.high]).all():
+    if gain is None or not gain.bounded:
         return False, f"cannot say whether to collect {column}: its gain was not measured"
     if flips is None:
         return (
             False,
             f"cannot say whether to collect {column}: no training row has it beside what this row has",
         )
+    told = _told(gain, measure)
     if gain.high < 0:
-        return False, f"not worth collecting {column}: such rows are predicted worse with it"
+        return False, f"not worth collecting {column}: rows that have it are predicted worse with it ({told})"
     if gain.low <= 0:
-        return False, f"not worth collecting {column}: its gain cannot be told from zero ({_interval(gain)})"
+        return False, f"not worth collecting {column}: {told}, cannot be told from zero"
     if flips < SELDOM:
         return (
             False,
             f"not worth collecting {column}: it would hardly change this decision ({flips:.0%} of trials)",
         )
-    return (
-        True,
-        f"collect {column}: it would change this decision in {flips:.0%} of trials; gain {_interval(gain)}",
-    )
+    return True, f"collect {column}: it would change this decision in {flips:.0%} of trials; {told}"
 
 
-def _interval(gain: Estimate) -> str:
-    return f"{gain.value:+.3f}, {gain.low:+.3f} to {gain.high:+.3f}"
+def _told(gain: Estimate, measure: Measure) -> str:
+    """The gain with its measure: "accuracy gain +3.1, 1.0 to 5.2 points"."""
+    points = " points" if measure.percent else ""
+    ends = interval(gain, measure.percent)
+    return f"{measure.title} gain {signed(gain.value, measure.percent)}, {ends}{points}"

@@ -16,6 +16,7 @@ from chiasm.judge.estimate import Estimate
 from chiasm.judge.explain import Explanation, shares
 from chiasm.judge.occlude import Part, occlude
 from chiasm.judge.outcome import Outcome
+from chiasm.measures import measures_for
 from chiasm.model.predictor import Predictor, Seen
 from chiasm.rows import media
 from chiasm.rows.clean import cleaner
@@ -182,6 +183,8 @@ def worth(predictor: Predictor, seen: Seen, others: Seen, outcome: Outcome | Non
             return (np.abs(values - score) <= MOVED * width).tolist(), values
         return labels_of(predictor.task, scores), case.read(scores)
 
+    task = predictor.task
+    measures = measures_for(task.kind, task.outputs) if outcome is None else outcome.measures
     return worth_collecting(
         True if predictor.task.is_number else said.label,
         score,
@@ -189,14 +192,15 @@ def worth(predictor: Predictor, seen: Seen, others: Seen, outcome: Outcome | Non
         {m: others.features[m].present for m in lacking},
         alike(known),
         plugged,
+        measures[0],
         {} if outcome is None else _gains(predictor, outcome, case),
     )
 
 
 def _gains(predictor: Predictor, outcome: Outcome, case: Case) -> dict[str, Estimate]:
-    """{modality: what it adds to the others, by the main measure}; of one used alone, what it gains over the
-    modality that the row has instead."""
+    """{modality: what it adds to the others, by the main measure, over all rows that have it and another}; of
+    one used alone, the least that it gains over a modality that the row has instead."""
     if not predictor.alone:
         return {one.name: one.gain for one in outcome.added}
-    instead = [one.gain for one in outcome.gains if one.name in case.vectors]
+    instead = [one.gain for one in outcome.gains if one.name in case.vectors and one.gain.bounded]
     return {predictor.name: min(instead, key=lambda gain: gain.value)} if instead else {}
