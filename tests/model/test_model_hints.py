@@ -41,6 +41,14 @@ def test_columns_without_names_are_called_what_they_are() -> None:
     assert np.allclose(streamed.correlations_, CCA().fit(TWO).correlations_)
 
 
+def test_a_number_that_may_be_the_rows_own_is_doubted_where_it_is_learned_from() -> None:
+    data = {**patients(40), "scan_id": [int(i) for i in RNG.permutation(40)]}
+    said = "Column 'scan_id' looks like a row number: --as scan_id=name leaves it out."
+    model = chiasm.fit(data, target="sick", fuse="concat", folds=2)
+    assert said in model.notes
+    assert said not in chiasm.fit(data, target="sick", fuse="none").notes  # numbers do not join the space
+
+
 def test_a_column_read_otherwise() -> None:
     data = {"a": [float(x) for x in range(20)], "b": [float(x) for x in range(20)]}
     with pytest.raises(ChiasmError, match=r"modalities=\{'COL': 'text'\} \(--as COL=text\).*encoders="):

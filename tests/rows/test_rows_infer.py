@@ -33,6 +33,36 @@ def as_csv(folder: Path, cells: list[str], name: str = "x") -> Any:
 
 
 @pytest.mark.parametrize(
+    ("name", "values", "doubted"),
+    [
+        ("house_id", [7, 3, 9, 4], True),
+        ("patientId", [7, None, 9], True),
+        ("house_id", [7, 3, 7], False),  # several rows of a house
+        ("house_id", [7.5, 3.0, 2.0], False),
+        ("paid", [7, 3, 9], False),
+        ("GRID", [7, 3, 9], False),
+        ("index", list(range(1, 31)), True),
+        ("index", [*range(30), 32], False),
+        ("index", [*range(30), None], False),
+        ("age", list(range(10)), False),  # so few go up by chance
+    ],
+)
+def test_numbers_that_may_number_the_rows_are_doubted(name: str, values: list[Any], doubted: bool) -> None:
+    table = {name: values, "word": ["a dog", "a cat"] * (len(values) // 2) + ["a cow"] * (len(values) % 2)}
+    found = read(table).schema[name]
+    hint = f"; looks like a row number: --as {name}=name leaves it out"
+    assert (found.modality, found.why.endswith(hint)) == ("number", doubted)
+    assert read(table, modalities={name: "number"}).schema[name].why == "stated, not inferred"
+
+
+def test_a_doubted_number_of_a_csv(tmp_path: Path) -> None:
+    found = as_csv(tmp_path, ["12", "10", "NA", "11"], "Row ID")
+    assert (
+        found.why == "every cell reads as a number; looks like a row number: --as 'Row ID=name' leaves it out"
+    )
+
+
+@pytest.mark.parametrize(
     ("values", "expected"),
     [
         ([PNG, JPEG, None, PNG], "image"),

@@ -28,7 +28,7 @@ from chiasm.model.inputs import TABLE, Encoders, Inputs, Progress, choose_inputs
 from chiasm.model.judging import Baselines
 from chiasm.model.learning import Learned, candidates, learn
 from chiasm.model.model import Model
-from chiasm.model.remarks import unnamed
+from chiasm.model.remarks import doubted, unnamed
 from chiasm.model.space import Space
 from chiasm.model.targets import Kinds, Settings
 from chiasm.rows.join import check_once
@@ -183,6 +183,7 @@ def _model(
 ) -> Model:
     outcomes = tuple(one.outcome for one in learned.values())
     notes = unnamed(rows, parted=bool(facts["by"] or facts["targets"]))
+    notes += doubted(rows, sorted({c for one in learned.values() for c in one.predictor.inputs.columns}))
     notes += [note for one in learned.values() for note in one.notes]
     broken = [cell for d in described.values() for cell in d.broken]
     report = Report((), len(rows), "", (), outcomes) if outcomes else None

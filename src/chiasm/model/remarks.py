@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from chiasm.heads.task import Task
+from chiasm.rows.numbering import DOUBT
 from chiasm.rows.rows import Rows
 
 SAME = 0.999
@@ -80,6 +81,12 @@ def unnamed(rows: Rows, parted: bool) -> list[str]:
         for c in rows.schema.columns
         if not rows.schema.ids and c.modality == "name" and c.name.lower() == "id"
     ]
+
+
+def doubted(rows: Rows, columns: Iterable[str]) -> list[str]:
+    """A word on columns that are learned from and look like the numbers of the rows."""
+    whys = {column: rows.schema[column].why.partition(DOUBT) for column in columns}
+    return [f"Column {column!r}{DOUBT.strip(';')}{said}." for column, (_, here, said) in whys.items() if here]
 
 
 def read_as(target: str, task: Task, stated: Mapping[str, Any]) -> list[str]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chiasm.checks import check_known
-from chiasm.rows import columns, dates
+from chiasm.rows import columns, dates, numbering
 from chiasm.rows.kinds import is_binary, is_list, is_number, is_reference, is_string
 from chiasm.rows.modality import FILES, MEDIA, MODALITIES, modality_of_suffix, sniff, suffix
 from chiasm.rows.schema import Column, Schema
@@ -59,6 +59,8 @@ def infer(
         check_known(modality, MODALITIES, "modality")
     guesses = {name: _guess(name, table[name], base, untyped) for name in table.column_names}
     _demote_hollow(guesses)
+    numbers = [name for name, guess in guesses.items() if guess.modality == "number"]
+    guesses |= {n: Guess("number", guesses[n].why + numbering.doubt(n, table[n])) for n in numbers}
     for name, (modality, why) in overrides.items():
         many = guesses[name].many and modality in MEDIA | {"text"}
         written = _order(table[name]) if modality == "date" else ""
@@ -67,8 +69,7 @@ def infer(
     clashes = {name: columns.clash(table[name]) for name in named}
     ids = next((name for name in named if not clashes[name]), "")
     guesses |= {name: Guess("name", f"called id, but {clash}") for name, clash in clashes.items() if clash}
-    found = (Column(name, g.modality, g.many, g.why, g.written) for name, g in guesses.items())
-    return Schema(tuple(found), ids)
+    return Schema(tuple(Column(n, g.modality, g.many, g.why, g.written) for n, g in guesses.items()), ids)
 
 
 def _demote_hollow(guesses: dict[str, Guess]) -> None:
