@@ -24,9 +24,15 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> s
     return "\n".join([lines[0], "| " + " | ".join("-" * w for w in widths) + " |", *lines[1:]])
 
 
-def write_result(name: str, title: str, table: str, notes: str = "", seed: int = 0) -> Path:
-    """Print the table and write it to `results/name.md` with what is needed to run it again."""
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in VERSIONED)
+def write_result(
+    name: str, title: str, table: str, notes: str = "", seed: int = 0, also: Sequence[str] = ()
+) -> Path:
+    """Print the table and write it to `results/name.md` with what is needed to run it again.
+
+    also : packages beside the core that took part.
+    """
+    packages = (*VERSIONED, *also)
+    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)
     head = [
         f"# {title}",
         f"`python benchmarks/{name}.py{''.join(' ' + a for a in sys.argv[1:])}` · seed {seed} · "

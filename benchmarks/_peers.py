@@ -21,7 +21,7 @@ Maps = list[Callable[[np.ndarray], np.ndarray]]
 
 DIM = 256
 SEED = 0
-RIDGES = tuple({"ridge": r} for r in (3e-4, 1e-3, 3e-3, 1e-2))
+RIDGES = tuple({"ridge": r} for r in (3e-4, 1e-3, 3e-3, 1e-2, 3e-2))
 ONE: tuple[dict[str, Any], ...] = ({},)
 BOTH = ("flickr8k", "digits")
 
@@ -166,10 +166,14 @@ CONTENDERS: dict[str, Contender] = {
     "chiasm Dictionary": Contender(ours("dictionary", "Dictionary")),
     "chiasm Adversarial": Contender(ours("adversarial", "Adversarial")),
     "chiasm Learned": Contender(ours("learned", "Learned")),
+    "chiasm Learned, linear": Contender(ours("learned", "Learned", hidden=0, learning_rate=3e-4)),
+    "chiasm Learned, sigmoid loss": Contender(ours("learned", "Learned", loss="sigmoid")),
+    "chiasm Learned, mixup (FuseMix)": Contender(ours("learned", "Learned", mixup=1.0)),
+    "chiasm Learned, neighbourhoods (STRUCTURE)": Contender(ours("learned", "Learned", structure=10.0)),
     "chiasm Blend": Contender(ours("blend", "Blend")),
     "chiasm Transport": Contender(ours("transport", "Transport", dim=DIM)),
     "cca-zoo RidgeCCA": Contender(peer(zoo("RidgeCCA")), RIDGES),
-    "cca-zoo MCCA": Contender(peer(zoo("MCCA")), ({"ridge": 1e-3},)),
+    "cca-zoo MCCA": Contender(peer(zoo("MCCA")), RIDGES),
     "cca-zoo PLS": Contender(peer(zoo("PLS"))),
     "mvlearn CCA": Contender(peer(mvlearn_cca), RIDGES),
     "mvlearn KMCCA, 1,500 rows": Contender(

@@ -38,6 +38,7 @@ from chiasm.metrics import first_ranks, mean, precision_at, recall_at
 from chiasm.rows.rows import Rows
 
 SEED, RUNS = 0, 3
+ALSO = ("torch", "lightning", "POT", "cca-zoo", "mvlearn")
 LONG = 60.0  # seconds of a fit beyond which one run is enough
 LIMIT = 900  # seconds after which a process is ended
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -70,7 +71,7 @@ def main() -> None:
         f"memory is the whole process's, of which the arrays and the imports alone are {floor:.0f} MB. Peers see every caption "
         "beside its photo, 30,000 pairs, unless a number of rows is given: what is slow is given fewer rows or components."
     )
-    write_result("aligners", "Aligners beside their peers", markdown_table(HEAD, lines), notes, SEED)
+    write_result("aligners", "Aligners beside their peers", markdown_table(HEAD, lines), notes, SEED, ALSO)
 
 
 def line(name: str, kept: Mapping[str, Path]) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ def main() -> None:
         f"Bar: T+A+V ≥ 80.3. T+A+V less T alone ({HEADLINE} − late T): {100 * gain.mean():+.1f} points "
         f"({low:+.1f} to {high:+.1f}). All rows with the context of the video's other utterances, except 'own utterance "
         "only'. Accuracy in %, 95 % interval by bootstrap over videos; the recipe, its reasons and its headline stood in "
-        "the script before the test part was read, and the test part was scored once."
+        "the script before the test part was read, and the test part was scored once with it; the same recipe was run again on later code."
     )
     write_result(
         "cmu_mosi",

@@ -79,7 +79,9 @@ def main() -> None:
     if "--dev" in sys.argv:
         print(table, notes, sep="\n\n")
     else:
-        write_result("swap", "A swapped encoder beside a full refit", table, notes, SEEDS[0])
+        write_result(
+            "swap", "A swapped encoder beside a full refit", table, notes, SEEDS[0], ("onnxruntime",)
+        )
 
 
 def fitted(rows: Rows, name: str, seed: int) -> Model:

@@ -73,7 +73,9 @@ def main() -> None:
         *(f"{name}: {what}" for name in LOSSES for what in ("s", "extra MB", "peak MB")),
         "gradients apart",
     )
-    write_result("tiled_loss", "InfoNCE by tiles", markdown_table(header, lines), notes(found, apart), SEED)
+    write_result(
+        "tiled_loss", "InfoNCE by tiles", markdown_table(header, lines), notes(found, apart), SEED, ("torch",)
+    )
 
 
 def cells(one: Measured | None) -> tuple[str, ...]:
