@@ -49,7 +49,7 @@ class NotFitted(ChiasmError, ValueError, AttributeError):
 
 
 class FolderError(ChiasmError, OSError):
-    """A model folder cannot be written, or is damaged, foreign or of an unknown version."""
+    """A folder or file cannot be written, or a model folder is damaged, foreign or of an unknown version."""
 
 
 class MissingExtra(ChiasmError, ImportError):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from chiasm.checks import expanded
 from chiasm.errors import ChiasmError, FolderError
 
 FORMAT = 2
@@ -60,7 +61,7 @@ def new_file(path: Path) -> Iterator[Path]:
     """A file to write that takes the place of `path` only when it is whole; its folder is made where there is
     none. What is no file, as a device, is written as it is. FolderError where nothing can be written."""
     with _written(path):
-        place = Path(os.path.realpath(path))
+        place = Path(os.path.realpath(expanded(path)))
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.exists() and not place.is_file():
             yield place

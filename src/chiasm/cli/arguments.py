@@ -45,13 +45,6 @@ def check_picture(path: Path | None, where: str, *endings: str) -> None:
         require_extra("matplotlib", "plot")
 
 
-def with_parent(path: Path) -> Path:
-    """The path of a file to write, its folder made where there is none."""
-    path = path.expanduser()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
-
-
 def pairs(given: list[str], what: str, known: Sequence[str] = ()) -> dict[str, Any]:
     """{column: value} of arguments COL=VALUE; a known column may itself hold `=`."""
     found: dict[str, Any] = {}

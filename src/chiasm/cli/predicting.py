@@ -20,7 +20,6 @@ from chiasm.cli.arguments import (
     check_said,
     only,
     row_named,
-    with_parent,
 )
 
 Row = Annotated[str, typer.Option("--row", metavar="ID", help="The row's id; its number without ids.")]
@@ -45,6 +44,7 @@ def predict(
     from chiasm.model import load
     from chiasm.model.tables import check_table, predictions_table, write_table
     from chiasm.rows.readers import read
+    from chiasm.storage import new_file
 
     check_table(out, "-o")
     found = load(model)
@@ -54,7 +54,8 @@ def predict(
     by_target = said if isinstance(said, dict) else {found.predictor().target: said}
     check_said(by_target, sorted({c for one in found.predictors.values() for c in one.inputs.columns}))
     if out is not None:
-        write_table(predictions_table(rows, by_target), with_parent(out))
+        with new_file(out) as file:
+            write_table(predictions_table(rows, by_target), file)
     answers.predictions(by_target, rows, as_json=json, path=out)
     answers.unusable(by_target, rows)
 
@@ -78,13 +79,15 @@ def explain(
     from chiasm.model import load
     from chiasm.model.drawing import draw_explanation
     from chiasm.rows.readers import read
+    from chiasm.storage import new_file
 
     check_picture(html, "--html", ".html")
     found = load(model)
     one = row_named(read(data, root=root, schema=found.schema), row)
     said = found.explain_row(one, target=target)
     if html is not None:
-        draw_explanation(one, said, with_parent(html))
+        with new_file(html) as file:
+            draw_explanation(one, said, file)
     answers.explanation(said, as_json=json, path=html)
 
 
@@ -128,7 +131,7 @@ def evaluate(
     from chiasm.judge.web import report_html
     from chiasm.model import load
     from chiasm.rows.readers import read
-    from chiasm.storage import write_json
+    from chiasm.storage import new_file, write_json
 
     check_picture(png, "--png", ".png")
     check_picture(html, "--html", ".html")
@@ -137,9 +140,12 @@ def evaluate(
     with show.bars() as progress:
         report = found.evaluate(rows, seed=seed, stress=stress, progress=progress)
     if out is not None:
-        write_json(with_parent(out), report.to_json())
+        with new_file(out) as file:
+            write_json(file, report.to_json())
     if html is not None:
-        with_parent(html).write_text(report_html(report.outcomes, report, report.stresses), "utf-8")
+        with new_file(html) as file:
+            file.write_text(report_html(report.outcomes, report, report.stresses), "utf-8")
     if png is not None:
-        scoreboard_png(report, with_parent(png))
+        with new_file(png) as file:
+            scoreboard_png(report, file)
     show.document(report.to_json()) if json else show.report(report)

@@ -35,7 +35,8 @@ def swap(
     from chiasm.checks import expanded
     from chiasm.errors import UsageError
     from chiasm.model import load
-    from chiasm.storage import check_free
+    from chiasm.model.folder import save
+    from chiasm.storage import check_free, fingerprint
 
     if len(encoder) > 1:
         raise UsageError(
@@ -45,10 +46,11 @@ def swap(
         )
     place = expanded(model if out is None else out)
     check_free(place, overwrite=overwrite)
+    was = fingerprint(place)
     found = load(model)
     given = pairs(encoder, "COL=ENCODER", found.columns)
     ((column, name),) = given.items()
     with show.bars() as progress:
         made = found.swap(column, name, progress=progress)
-    made.save(place, overwrite=overwrite, copy_media=bool(found.facts.get("copy_media")))
+    save(made, place, overwrite=overwrite, copy_media=bool(found.facts.get("copy_media")), was=was)
     show.fitted(made, as_json=json, path=place)

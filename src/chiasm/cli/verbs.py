@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,8 +25,10 @@ from chiasm.cli.arguments import (
     lists,
     only,
     pairs,
-    with_parent,
 )
+
+if TYPE_CHECKING:
+    from chiasm.model import Model
 
 
 @app.command()
@@ -179,24 +182,25 @@ def map_(
     """Draw the space in two dimensions with all modalities in it."""
     from chiasm.model import load
     from chiasm.model.drawing import draw_map
+    from chiasm.storage import new_file
 
     check_picture(out, "-o", ".png", ".html")
     found = load(model)
-    shown = draw_map(found, with_parent(out), limit)
+    with new_file(out) as file:
+        shown = draw_map(found, file, limit)
     show.document({"file": str(out), "points": shown}) if json else show.line(f"{shown:,} points in {out}")
 
 
 @app.command()
 def add(model: ModelPath, data: Data, root: Root = None, json: Json = False) -> None:
     """Index more rows without refitting."""
-    from chiasm.checks import expanded
-    from chiasm.model import load
     from chiasm.rows.readers import read
 
-    found = load(model)
-    with show.bars() as progress:
-        grown = found.add(read(data, root=root, schema=found.schema), progress=progress)
-    grown.save(expanded(model), overwrite=True, copy_media=bool(found.facts.get("copy_media")))
+    def more(found: Model) -> Model:
+        with show.bars() as progress:
+            return found.add(read(data, root=root, schema=found.schema), progress=progress)
+
+    found, grown = _rewritten(model, more)
     show.broken(grown.broken[len(found.broken) :])
     show.count(len(grown.rows), len(grown.rows) - len(found.rows), as_json=json)
 
@@ -206,13 +210,24 @@ def remove(
     model: ModelPath, ids: Annotated[list[str], typer.Argument(metavar="ID")], json: Json = False
 ) -> None:
     """Take rows out of the index without refitting."""
+    found, left = _rewritten(model, lambda found: found.remove(ids))
+    show.count(len(left.rows), len(left.rows) - len(found.rows), as_json=json)
+
+
+def _rewritten(path: Path, change: Callable[[Model], Model]) -> tuple[Model, Model]:
+    """The model of a folder before and after a change, written in its place unless another process has
+    changed it meanwhile."""
     from chiasm.checks import expanded
     from chiasm.model import load
+    from chiasm.model.folder import save
+    from chiasm.storage import fingerprint
 
-    found = load(model)
-    left = found.remove(ids)
-    left.save(expanded(model), overwrite=True, copy_media=bool(found.facts.get("copy_media")))
-    show.count(len(left.rows), len(left.rows) - len(found.rows), as_json=json)
+    place = expanded(path)
+    was = fingerprint(place)
+    found = load(place)
+    made = change(found)
+    save(made, place, overwrite=True, copy_media=bool(found.facts.get("copy_media")), was=was)
+    return found, made
 
 
 @app.command()
