@@ -83,7 +83,7 @@ def fit_space(
         groups = row_groups(rows[parts.score], by)
         report = judge(trial, baselines, stage.part(parts.score), wanted, target, seed, whole, groups)
     else:
-        notes.append("Search: too few rows to hold any out; nothing was tuned, how good it is nobody knows.")
+        notes.append("Search: too few rows to hold any out; nothing was tuned, quality unknown.")
     stage.align(aligner, "fit", "tune", "score")
     space = Space(kept, aligner, stage.hubness(aligner, tuning, ("fit", "tune", "score"), seed), fusion)
     return Fitted(
