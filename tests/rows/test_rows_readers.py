@@ -398,3 +398,41 @@ def test_magic_bytes() -> None:
     assert sniff(b"RIFF\0\0\0\0WAVEfmt ") == ("WAV", "sound")
     assert sniff(b"RIFF\0\0\0\0WEBP") == ("WebP", "image")
     assert sniff(b"plain words") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('a,b\n1,x\n2,"oh\n3,y\n4,z\n', 3),
+        ('a,b\r\n1,x\r\n2,"oh ""you"" and\r\n3,y\r\n', 3),
+        ('a,b\r1,x\r2,"oh\r3,y\r', 3),
+        ('a,b\n1,"x\ny"\n2,"oh', 4),
+        ('a,b\n1,x\n2,"', 3),
+        ('a,b\n1,x\n2,"""\n', 3),
+        ('a\nx\n"oh\ny\n', 3),
+    ],
+)
+def test_a_quote_that_is_never_closed_is_named(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / "t.csv").write_bytes(text.encode())
+    with pytest.raises(DataError, match=f"t.csv: a quote opened in line {line} is never closed"):
+        read(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ('""', None),
+        ('""""', '"'),
+        ('5"', '5"'),
+        ('x"abc', 'x"abc'),
+        ('""abc', "abc"),
+        ('"é\n"', "é\n"),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
+def test_quotes_that_are_closed_or_no_quotes_are_read(
+    tmp_path: Path, cell: str, value: Any, end: str
+) -> None:
+    (tmp_path / "t.csv").write_bytes(f"a,b\n1,x\n2,{cell}{end}".encode())
+    assert read(tmp_path / "t.csv", modalities={"b": "category"}).values("b") == ["x", value]

@@ -30,6 +30,10 @@ def test_a_split_is_a_partition(values: list[str | None], test: float, how: str 
         with pytest.raises(DataError, match="one group"):
             rows.split(test, seed=seed, **kind)
         return
+    if how == "stratify" and len(set(values)) == len(values):
+        with pytest.raises(DataError, match="every class has one row: none can be held out"):
+            rows.split(test, seed=seed, **kind)
+        return
     train, held = rows.split(test, seed=seed, **kind)
     assert sorted(train.values("n") + held.values("n")) == list(range(len(values)))
     assert train.values("n") == sorted(train.values("n"))
@@ -39,9 +43,9 @@ def test_a_split_is_a_partition(values: list[str | None], test: float, how: str 
     if how == "by":
         assert not set(filter(None, train.values("x"))) & set(filter(None, held.values("x")))
     if how == "stratify":
-        repeated = {value for value, count in Counter(values).items() if count >= 2}
-        assert repeated <= set(held.values("x"))
-        assert repeated <= set(train.values("x"))
+        assert set(train.values("x")) == set(values)
+        wanted = min(max(round(test * len(values)), 1), len(values) - 1)
+        assert len(held) == min(wanted, len(values) - len(set(values)))
 
 
 def test_shares() -> None:
@@ -50,6 +54,17 @@ def test_shares() -> None:
     assert len(rows.split(7)[1]) == 7
     assert Counter(rows.split(0.25, stratify="x")[1].values("x")) == {"a": 20, "b": 5}
     assert rows.split(seed=1)[1].values("n") != rows.split(seed=2)[1].values("n")
+
+
+def test_classes_of_few_rows_do_not_swell_the_test_part() -> None:
+    train, test = numbered(x=[str(i % 30) for i in range(60)]).split(0.2, stratify="x")
+    assert (len(train), len(test)) == (48, 12)
+    classes = set(test.values("x"))
+    assert len(classes) == 12
+    other = numbered(x=[str(i % 30) for i in range(60)]).split(0.2, stratify="x", seed=1)[1]
+    assert set(other.values("x")) != classes
+    train, test = numbered(x=["a"] * 3 + list("bcdefgh")).split(0.5, stratify="x")
+    assert Counter(test.values("x")) == {"a": 2}  # all that can be held out
 
 
 def test_groups_come_near_the_share() -> None:

@@ -95,7 +95,7 @@ def _parse_csv(path: Path, delimiter: str) -> pa.Table:
     data = _unpack(path)
     names = _header(data, path, delimiter)
     try:
-        return pacsv.read_csv(
+        table = pacsv.read_csv(
             pa.BufferReader(data),
             pacsv.ReadOptions(
                 use_threads=False,
@@ -116,6 +116,22 @@ def _parse_csv(path: Path, delimiter: str) -> pa.Table:
         _check_utf8(data, path)
         _check_widths(data, path, delimiter, len(names))
         raise DataError(f"not a table: {error}", where=str(path)) from error
+    _check_closed(table, data, path, delimiter)
+    return table
+
+
+def _check_closed(table: pa.Table, data: bytes, path: Path, delimiter: str) -> None:
+    """Name the line of a quote that stays open: all that follows it would be one cell, the last."""
+    last = table.column(-1)[-1].as_py() if table.num_rows else None
+    cell = b'"' + (last or "").encode().replace(b'"', b'""')
+    if not data.endswith(cell) or data.rstrip(b"\r\n").endswith(cell + b'"'):
+        return
+    before = data[: -len(cell)]
+    if before.endswith((delimiter.encode(), b"\n", b"\r")):  # else it is no opening quote
+        line = len((before + cell[:1]).splitlines())
+        raise DataError(
+            f"a quote opened in line {line} is never closed", where=str(path), hint="Close it, or double it."
+        )
 
 
 def _header(data: bytes, path: Path, delimiter: str) -> list[str]:

@@ -28,7 +28,9 @@ def split(
 
     test : a fraction in (0, 1), or a number of rows.
     by : a column of groups; no group is in both parts; a row without one is a group of its own.
-    stratify : a column of classes; each with two rows or more has one at least in both parts.
+    stratify : a column of classes; each gives its share of the test part, rounded so that the shares add up,
+        and keeps one row at least to train on. So one of a single row gives none, and of many that are as
+        small some, drawn at random, give one.
     column : a column that names the parts; rows of parts other than train and test are in neither.
     """
     if sum(choice is not None for choice in (by, stratify, column)) > 1:
@@ -43,6 +45,11 @@ def split(
             raise DataError(f"column {by!r} holds one group: nothing is left to train on")
     elif stratify is not None:
         held = _stratified(codes(rows.values(stratify), own=False), wanted, rng)
+        if not held.any():
+            hint = "A class needs two rows to be in both parts."
+            raise DataError(
+                "every class has one row: none can be held out", where=f"column {stratify!r}", hint=hint
+            )
     else:
         held = _marked(rng.permutation(len(rows))[:wanted], len(rows))
     return rows[~held], rows[held]
@@ -96,13 +103,14 @@ def _by_group(codes: NDArray[np.int64], wanted: int, rng: np.random.Generator) -
 
 
 def _stratified(codes: NDArray[np.int64], wanted: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Each class gives its share, rounded so that the shares add up; one at least where it has two rows."""
+    """Each class gives its share, the largest remainders rounded up, equal ones in random order."""
     sizes = np.bincount(codes)
-    exact = sizes * wanted / len(codes)
-    shares = np.floor(exact).astype(np.int64)
-    rest = np.argsort(shares - exact, kind="stable")[: wanted - shares.sum()]
-    shares[rest] += 1
-    shares = np.clip(shares, np.minimum(1, sizes - 1), np.maximum(sizes - 1, 0))
     members = np.split(np.argsort(codes, kind="stable"), np.cumsum(sizes)[:-1])
-    held = [rng.permutation(some)[:share] for some, share in zip(members, shares, strict=True)]
-    return _marked(np.concatenate(held), len(codes))
+    members = [rng.permutation(some) for some in members]
+    exact = sizes * wanted / len(codes)
+    shares = np.minimum(exact.astype(np.int64), sizes - 1)
+    order = rng.permutation(len(sizes))
+    while (rest := wanted - shares.sum()) and (shares < sizes - 1).any():
+        room = order[(shares < sizes - 1)[order]]
+        shares[room[np.argsort((shares - exact)[room], kind="stable")[:rest]]] += 1
+    return _marked(np.concatenate([some[:n] for some, n in zip(members, shares, strict=True)]), len(codes))
