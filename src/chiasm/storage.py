@@ -168,7 +168,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         )
     for name, entry in manifest["files"].items():
         _check_file(folder, name, entry)
-    _check_strangers(folder, manifest["files"])
+    _check_unlisted(folder, manifest["files"])
     return manifest
 
 
@@ -187,7 +187,7 @@ def _check_file(folder: Path, name: str, entry: Any) -> None:
         )
 
 
-def _check_strangers(folder: Path, files: Mapping[str, Any]) -> None:
+def _check_unlisted(folder: Path, files: Mapping[str, Any]) -> None:
     """Refuse what is there but not in the manifest, so that nothing unchecked is ever read.
 
     Hidden files are left alone: systems put them everywhere, and no name that is read begins with a dot.

@@ -44,7 +44,7 @@ class Encoder(Estimator, ABC):
 
     @property
     def cell_width(self) -> int | None:
-        """Length that a ready vector must have, or channels of a series; None where any will do."""
+        """Length that a ready vector must have, or channels of a series, or the cell is broken; None: any."""
         return None
 
     @property
