@@ -15,11 +15,10 @@ from _common import markdown_table, shared_data, write_result
 from flickr8k import PHOTO, TEXT, Part, encoded
 
 import chiasm
-from chiasm.align import CCA, Moments
+from chiasm.align import CCA, Aligner, Moments
 from chiasm.align.anchors import Anchors
 from chiasm.align.csa import CSA
 from chiasm.align.doctor import diagnose
-from chiasm.align.linear import LinearAligner
 from chiasm.judge.relevance import relevance
 from chiasm.metrics import first_ranks, recall_at
 
@@ -28,7 +27,7 @@ PHOTOS = (300, 1000, 3000, 6000)
 POWERS = (2.0, 3.0, 4.0)
 DIM = 6000
 
-Fit = Callable[[Part, Part], LinearAligner]
+Fit = Callable[[Part, Part], Aligner]
 
 
 def main() -> None:
@@ -54,7 +53,7 @@ def measured(fit: Fit, part: Part, tuning: Part, scoring: Part) -> tuple[str, st
     return found[0], found[1], f"{seconds:.1f}"
 
 
-def recalls(aligner: LinearAligner, part: Part) -> list[tuple[float, float]]:
+def recalls(aligner: Aligner, part: Part) -> list[tuple[float, float]]:
     """R@1 and R@10 of captions that look for their photo, and of photos that look for one of their captions."""
     out = []
     for query, answer in ((TEXT, PHOTO), (PHOTO, TEXT)):

@@ -14,8 +14,7 @@ import numpy as np
 from _common import markdown_table, shared_data, write_result
 from sklearn.model_selection import RepeatedStratifiedKFold
 
-from chiasm.align import CCA, Semantic
-from chiasm.align.linear import LinearAligner
+from chiasm.align import CCA, Aligner, Semantic
 from chiasm.metrics import mean_average_precision
 
 SEED = 0
@@ -64,12 +63,12 @@ def cross_validated(cls: Any, params: dict[str, float], train: Table, y: np.ndar
     return float(np.mean([_fold(cls(**params), train, y, a, b) for a, b in folds]))
 
 
-def _fold(aligner: LinearAligner, train: Table, y: np.ndarray, fit: np.ndarray, held: np.ndarray) -> float:
+def _fold(aligner: Aligner, train: Table, y: np.ndarray, fit: np.ndarray, held: np.ndarray) -> float:
     aligner.fit({name: x[fit] for name, x in train.items()}, y[fit])
     return measure(aligner, {name: x[held] for name, x in train.items()}, y[held])[2]
 
 
-def measure(aligner: LinearAligner, part: Table, y: np.ndarray) -> tuple[float, float, float]:
+def measure(aligner: Aligner, part: Table, y: np.ndarray) -> tuple[float, float, float]:
     space = aligner.transform(part)
     cosines = space["image"] @ space["text"].T
     same = y[:, None] == y[None]

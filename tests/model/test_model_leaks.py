@@ -15,6 +15,7 @@ import pytest
 
 import chiasm
 from chiasm.align import choose
+from chiasm.align.aligner import Aligner
 from chiasm.align.linear import LinearAligner
 from chiasm.align.moments import Moments
 from chiasm.align.semantic import Semantic
@@ -91,10 +92,10 @@ def spied(patch: pytest.MonkeyPatch, columns: Mapping[str, list[Any]]) -> list[E
 
         patch.setattr(owner, name, noted)
 
-    def tried(_: LinearAligner, moments: Moments, valid: Any, bank: Any, *rest: Any) -> Iterable[Event]:
+    def tried(_: Aligner, moments: Moments, rows: Any, valid: Any, *rest: Any) -> Iterable[Event]:
         return [
             ("tune by", marked_features(valid)),
-            ("tune with bank", marked_features(bank)),
+            ("tune with bank", marked_features(rows)),
             ("tune with moments", marked_moments(moments)),
         ]
 
