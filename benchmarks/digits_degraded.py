@@ -118,7 +118,7 @@ def gaps(fusion: Any, X: dict[str, Any], y: list[int], Q: dict[str, Any], truth:
     return out
 
 
-def error(said: list[Any], truth: list[int]) -> float:
+def error(said: Any, truth: list[int]) -> float:
     return float(np.mean([a != b for a, b in zip(said, truth, strict=True)]))
 
 
