@@ -180,3 +180,16 @@ def test_a_closed_output_is_no_traceback(table: Path) -> None:
     command = f"exec {sys.executable} -c 'from chiasm.cli import main; main()' inspect '{table}' --quick >&-"
     ran = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_rows_without_any_column_of_the_model_are_not_added(tmp_path: Path) -> None:
+    model = tmp_path / "m"
+    assert run("fit", make_birds(tmp_path, n=30), "-o", model, "--fuse", "none").code == 0
+    for text in ("id,note\nx1,some words\n", "id,caption,note\nx1,,some words\n"):
+        ran = run("add", model, write_csv(tmp_path / "other.csv", text))
+        assert (ran.code, len(ran.err.splitlines())) == (1, 1)
+        assert (
+            "none of the model's columns: caption, clip, photo. Name its columns as the model does."
+            in ran.err
+        )
+    assert run("add", model, write_csv(tmp_path / "other.csv", "id,caption\nx1,a bird\n")).code == 0

@@ -190,6 +190,12 @@ def test_memory_that_is_no_table() -> None:
         read(pd.DataFrame([[1, 2]], columns=["a", "a"]))
 
 
+@pytest.mark.parametrize("column", [pd.Series([1, 2]), pa.chunked_array([[1, 2]]), pa.array(["a"])])
+def test_one_column_is_no_table(column: Any) -> None:
+    with pytest.raises(UsageError, match=f"cannot read a {type(column).__name__}.*a DataFrame"):
+        read(column)
+
+
 def test_bytes_and_paths_may_stand_in_one_column(tmp_path: Path) -> None:
     png = b"\x89PNG\r\n\x1a\n..."
     rows = read([{"photo": png}, {"photo": Path("x/1.png")}, {}], root=tmp_path)

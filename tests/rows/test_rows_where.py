@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,3 +110,9 @@ def test_below_above_equal_and_absent_part_the_rows(cells: list[int | None], lim
     rows = read({"n": cells}, modalities={"n": "number"})
     parts = [rows.where(f"n {op} {limit}") for op in ("<", "==", ">")] + [rows.where("n == None")]
     assert (sum(part.astype(int) for part in parts) == 1).all()
+
+
+@pytest.mark.parametrize("expr", [3, None, ["a == 1"], b"a == 1"])
+def test_a_filter_that_is_no_text_is_refused(expr: Any) -> None:
+    with pytest.raises(UsageError, match=f"a filter is text, got {type(expr).__name__}"):
+        read({"a": [1]}).where(expr)

@@ -216,6 +216,7 @@ class Model:
     def add(self, data: Any, *, cache: Cache | None = None, progress: Progress | None = None) -> Model:
         """A model that has indexed more rows; nothing is refitted."""
         more = self.read(data)
+        self._check_known(more)
         rows = Rows.concat(self.rows, more)
         with opened(cache) as kept:
             features = self.space.features(more, kept, progress)
@@ -226,6 +227,16 @@ class Model:
             galleries[column] = galleries[column].append(f.values, f.row + len(self.rows), f.item, losses)
         found = named((b for f in features.values() for b in f.broken), more)
         return replace(self, rows=rows, galleries=galleries, broken=self.broken + found)
+
+    def _check_known(self, rows: Rows) -> None:
+        """Raise DataError where rows hold nothing that the model looks at: they would be empty."""
+        columns = sorted({*self.columns, *(c for p in self.predictors.values() for c in p.inputs.columns)})
+        if not any(value is not None for column in columns for value in rows.values(column)):
+            raise DataError(
+                f"none of the model's columns: {', '.join(columns)}",
+                where="every row",
+                hint="Name its columns as the model does.",
+            )
 
     def remove(self, ids: Ids) -> Model:
         """A model without some of its indexed rows; nothing is refitted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
@@ -117,7 +118,8 @@ def _table(source: Any) -> pa.Table:
         files.unique([str(name) for name in source.columns], "DataFrame")
         return files.from_columns({name: source[name] for name in source.columns})
     if hasattr(source, "__arrow_c_stream__"):
-        return pa.table(source)
+        with suppress(pa.ArrowInvalid):  # one column, such as a Series, is no table
+            return pa.table(source)
     if isinstance(source, Sequence) and all(isinstance(record, Mapping) for record in source):
         return files.from_records(source)
     raise UsageError(

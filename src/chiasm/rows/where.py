@@ -37,6 +37,8 @@ def evaluate(expr: str, rows: Rows) -> Mask:
     A column whose name is no identifier is written `col["its name"]`. In categories and names, values
     compare as text; `"dog" in caption` looks within a text, or among the texts of a list.
     """
+    if not isinstance(expr, str):
+        raise UsageError(f"a filter is text, got {type(expr).__name__}", hint=HINT)
     try:
         return _mask(ast.parse(expr.strip(), mode="eval").body, rows)
     except UsageError:
