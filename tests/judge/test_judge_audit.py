@@ -232,7 +232,10 @@ def test_giveaways_of_every_kind_are_found_and_others_are_not() -> None:
     found = giveaways(columns, "species", y)
     assert {one.column: one.how for one in found} == {"code": "value", "size": "nearest", "note": "name"}
     assert "gives the target 'species' away" in str(found[0])
-    weights = [2.0 * one + 0.001 * float(rng.random()) for one in columns["noise"]]
+    weights = [float(np.tanh(3 * one)) + 0.001 * float(rng.random()) for one in columns["noise"]]
+    few = rng.standard_normal(30).tolist()  # neighbours are too far apart to tell
+    (straight,) = giveaways({"pounds": [2.2 * one + 7 for one in few], "x": [0.5] * 30}, "weight", few)
+    assert (straight.column, straight.how, straight.right) == ("pounds", "line", pytest.approx(1))
     told = giveaways({"noise": columns["noise"], "id": columns["id"]}, "weight", weights)
     assert [(one.column, one.how, one.prior) for one in told] == [("noise", "nearest", 0.0)]
 

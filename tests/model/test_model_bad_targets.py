@@ -205,6 +205,29 @@ def test_a_column_that_is_the_target_is_warned_of(case: str) -> None:
     assert not [note for note in clean.notes if "gives the target" in note]
 
 
+def test_fit_warns_of_what_the_audit_names() -> None:
+    """A code that is wrong in one of two hundred rows gives the target away to both, one wrong in twenty to
+    neither."""
+    rng = np.random.default_rng(0)
+    sick = [("no", "yes")[v] for v in rng.integers(0, 2, 200)]
+    wrong = {"no": "B03", "yes": "A17"}
+    code = {"no": "A17", "yes": "B03"}
+    data = {
+        "age": rng.uniform(20, 90, 200).round(2).tolist(),
+        "note": [f"seen on day {i} at dawn" for i in range(200)],
+        "scan": rng.standard_normal((200, 3)).tolist(),
+        "code": [wrong[v] if i == 7 else code[v] for i, v in enumerate(sick)],
+        "hint": [wrong[v] if i % 20 == 7 else code[v] for i, v in enumerate(sick)],
+    }
+    model = fit({**data, "sick": sick})
+    warned = [note for note in model.notes if "gives the target" in note]
+    assert warned == [
+        "Column 'code' gives the target 'sick' away: rows of the same value have it too (99.5% of 200 rows). "
+        "Is it known before the target is? Leave it out with --as code=name."
+    ]
+    assert [one.column for one in model.audit().giveaways] == ["code"]
+
+
 def test_whole_numbers_taken_for_classes_are_said_to_be() -> None:
     model = fit({**BASE, "sick": SICK})
     assert any("2 whole numbers are taken for classes" in note and "=number" in note for note in model.notes)

@@ -24,6 +24,7 @@ LEAST = 20
 WAYS = {
     "value": "rows of the same value have it too",
     "nearest": "the row of the nearest value has it too",
+    "line": "a straight line through the other rows has it too",
     "name": "its text names it",
 }
 
@@ -32,8 +33,8 @@ WAYS = {
 class Giveaway:
     """A column that tells the target by one value alone.
 
-    how : 'value' by other rows of the same value, 'nearest' by those of the nearest numbers, 'name' by naming
-        it.
+    how : 'value' by other rows of the same value, 'nearest' by those of the nearest numbers, 'line' by a
+        straight line through the others, 'name' by naming it.
     right : share of rows so predicted rightly, of a number share of its variance;  prior : of the commonest
         class, 0 of a number.
     """
@@ -79,6 +80,7 @@ def _ways(column: str, target: str, pairs: Sequence[tuple[Any, Any]]) -> list[Gi
     right = {"value": _explained(cells, y) if measured else _repeated(cells, y)}
     if all(isinstance(a, int | float) for a in cells):
         right["nearest"] = _near(cells, y, measured)
+        right |= {"line": _straight(cells, y)} if measured else {}
     elif all(isinstance(one, str) for one in (*cells, *y)):
         right["name"] = _named(cells, y)
     return [Giveaway(column, target, how, share, prior, len(y)) for how, share in right.items()]
@@ -118,6 +120,17 @@ def _near(cells: Sequence[Any], y: Sequence[Any], measured: bool) -> float:
     same = np.r_[False, [y[i] == y[j] for i, j in itertools.pairwise(order)], False]
     before, after = gaps[:-1] <= gaps[1:], gaps[1:] <= gaps[:-1]
     return float(((same[:-1] | ~before) & (same[1:] | ~after)).mean())
+
+
+def _straight(cells: Sequence[Any], y: Sequence[Any]) -> float:
+    """The share of a number's variance that a straight line through the other rows explains."""
+    x, numbers = np.array(cells, float), np.array(y, float)
+    x, centred = x - x.mean(), numbers - numbers.mean()
+    total = np.square(x).sum()
+    if not total:
+        return 0.0
+    leverage = 1 / len(x) + np.square(x) / total
+    return _share(numbers, numbers - (centred - x * (x @ centred) / total) / np.maximum(1 - leverage, 1e-9))
 
 
 def _share(numbers: NDArray[Any], guess: NDArray[Any]) -> float:

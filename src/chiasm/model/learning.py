@@ -21,7 +21,7 @@ from chiasm.model.choice import chosen
 from chiasm.model.inputs import Inputs
 from chiasm.model.lesson import FEW, Floats, Lesson, finite
 from chiasm.model.predictor import Predictor
-from chiasm.model.remarks import giveaways, left_out, read_as, repeated
+from chiasm.model.remarks import given_away, left_out, read_as, repeated
 from chiasm.model.targets import Settings, lesson_of
 from chiasm.model.trial import Candidate, Trial, run
 from chiasm.rows.rows import Rows
@@ -51,7 +51,7 @@ def learn(
     lesson, known = lesson_of(rows, target, described, settings, copies)
     notes = left_out(target, len(rows) - len(known)) + read_as(target, lesson.task, settings.kinds)
     notes += repeated(known, target) if settings.by is None and settings.time is None else []
-    notes += giveaways(known, target, lesson.values, inputs.columns)
+    notes += given_away(known, target, lesson.values, inputs.columns)
     fusions = candidates(settings.fuse, len(inputs.encoders))
     trial = run(lesson, inputs, fusions, lesson.parted(settings.folds, settings.seed))
     name, alone = chosen(trial) if settings.fuse == "auto" else (_name(settings.fuse), False)
