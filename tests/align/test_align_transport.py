@@ -18,7 +18,7 @@ from chiasm.align.transport import (
     BlendedMoments,
     Transport,
     bridged,
-    crossed,
+    plan_covariance,
     predicted_covariance,
     shuffled_batches,
     transport_plan,
@@ -227,8 +227,8 @@ def test_columns_count_alike_whatever_their_names() -> None:
     left, right = VALUES["a"][:30], VALUES["b"][30:]
     space = CCA(3).fit({"a": VALUES["a"], "b": VALUES["b"]})
     mirrored = CCA(3).fit({"a": VALUES["b"], "b": VALUES["a"]})
-    one = crossed(space, ("a", "b"), left, right, 1.0)
-    other = crossed(mirrored, ("a", "b"), right, left, 1.0)
+    one = plan_covariance(space, ("a", "b"), left, right, 1.0)
+    other = plan_covariance(mirrored, ("a", "b"), right, left, 1.0)
     np.testing.assert_allclose(one, other.T, atol=1e-3 * np.abs(one).max())
 
 
@@ -241,7 +241,7 @@ def test_a_plans_covariance_is_that_of_its_pairs_by_weight() -> None:
     pairs = [(i, j) for i in range(7) for j in range(9)]
     means = [sum(weight[i, j] * (left[i], right[j])[side] for i, j in pairs) for side in (0, 1)]
     expected = sum(weight[i, j] * np.outer(left[i] - means[0], right[j] - means[1]) for i, j in pairs)
-    np.testing.assert_allclose(crossed(space, ("a", "b"), left, right, 0.5), expected, atol=1e-4)
+    np.testing.assert_allclose(plan_covariance(space, ("a", "b"), left, right, 0.5), expected, atol=1e-4)
 
 
 def test_moments_at_hand_are_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:

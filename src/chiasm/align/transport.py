@@ -132,7 +132,7 @@ class Transport(Aligner):
         for entropy in np.geomspace(2 * self.entropy, self.entropy, self.rounds):
             for pair, (left, right) in loose.items():
                 i, j = (next(batch) for batch in batches[pair])
-                blended.learn(pair, crossed(space, pair, left[i], right[j], float(entropy)))
+                blended.learn(pair, plan_covariance(space, pair, left[i], right[j], float(entropy)))
             space = CCA(self.dim, self.ridge, self.weight).fit_moments(blended)
         return space
 
@@ -251,7 +251,7 @@ def shuffled_batches(n: int, most: int, rng: np.random.Generator) -> Iterator[Pl
             yield np.sort(places[start : start + size])
 
 
-def crossed(space: CCA, pair: Pair, left: Vectors, right: Vectors, entropy: float) -> Doubles:
+def plan_covariance(space: CCA, pair: Pair, left: Vectors, right: Vectors, entropy: float) -> Doubles:
     """(d_a, d_b) the covariance of left (n, d_a) and right (m, d_b) under their transport plan."""
     plan = transport_plan(space.project(pair[0], left), space.project(pair[1], right), entropy)
     peaks = plan.max(axis=1, keepdims=True), plan.max(axis=0)
