@@ -22,6 +22,7 @@ def walk(
     said: list[str] = []
     tables: list[Report] = []
     monkeypatch.setattr(run, "build_collection", partial(build_collection, voices=voices))
+    monkeypatch.chdir(folder.parent)
     shown = run.run_demo(folder, say=said.append, table=tables.append)
     assert [shown.report] == tables
     assert (shown.folder, shown.saved) == (folder, folder / "digits.chiasm")
@@ -36,6 +37,8 @@ def check(folder: Path, model: Model, said: list[str], tables: list[Report], dir
     assert len(tables[0].directions) == directions
     assert all(one.recall[10].low > one.chance[10] for one in tables[0].directions)
     assert "broken: row" in text
+    near = [line for line in said if line.startswith("  broken: ")]
+    assert all(f"({folder.relative_to(Path.cwd())}/collection/" in line for line in near)
     assert "What to try next" in text
     assert (folder / "found.png").stat().st_size > 10_000
     assert load(folder / "digits.chiasm").search({"text": "the number seven"}) == model.search(

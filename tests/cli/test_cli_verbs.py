@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from birds import make_birds
 from terminal import run, said
@@ -66,6 +69,23 @@ def test_the_same_walk_in_words(table: Path, tmp_path: Path) -> None:
     assert "Search, " in run("evaluate", path, table).out
     assert run("remove", path, "b001").out == "59 rows indexed (-1)\n"
     assert run("--version").out == f"chiasm {chiasm.__version__}\n"
+
+
+def test_the_verbs_are_listed_as_in_the_readme() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    told = re.findall(r"^\| `chiasm (\w+)", readme, re.MULTILINE)
+    listed = re.findall(r"^  (\w+)  ", run("--help").out.partition("Commands:")[2], re.MULTILINE)
+    assert listed == told
+
+
+def test_media_that_came_as_bytes_are_said_not_to_be_kept(table: Path, tmp_path: Path) -> None:
+    rows = chiasm.read(table).copy_media().table.to_pylist()
+    bare = [{**row, "photo": row["photo"] and row["photo"]["bytes"]} for row in rows]
+    pq.write_table(pa.Table.from_pylist(bare).select(["photo", "caption"]), tmp_path / "t.parquet")
+    said_ = "Media of photo came as bytes and are not kept: --copy-media keeps them.\n"
+    assert said_ in run("fit", tmp_path / "t.parquet", "-o", tmp_path / "m").err
+    assert said_ not in run("fit", tmp_path / "t.parquet", "-o", tmp_path / "n", "--copy-media").err
+    assert said_ not in run("fit", table, "-o", tmp_path / "p", "--fuse", "none").err
 
 
 def test_python_and_the_command_line_give_the_same_hits(model: Path, table: Path) -> None:

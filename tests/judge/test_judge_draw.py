@@ -9,9 +9,11 @@ from PIL import Image
 
 from chiasm.encode.features import Features
 from chiasm.errors import DataError, UsageError
+from chiasm.judge import fonts
 from chiasm.judge.draw import Point, Shown, contact_sheet, map_html, map_png, map_points, scoreboard_png
-from chiasm.judge.fonts import clean, font_for
+from chiasm.judge.fonts import clean, drawable, font_for, legible
 from chiasm.judge.scoreboard import Direction, Estimate, Report
+from chiasm.judge.sheet import UNDRAWN
 
 HOSTILE = "</script><script>alert(1)</script> <img src=http://x/> & \u2028 \ud800 \x00 {{points}} 狗"
 
@@ -132,6 +134,16 @@ def test_right_is_green_and_wrong_is_red(tmp_path):
         coloured = tile[np.ptp(tile, axis=1) > 80]
         assert len(coloured) > 1000
         assert (coloured.argmax(axis=1) == strongest).all()
+
+
+def test_a_text_that_no_font_has_is_not_spelled_in_code_points(tmp_path, monkeypatch):
+    monkeypatch.setattr(fonts, "_has", lambda file, character: ord(character) < 0x3000)
+    assert (legible("纸上的〇"), legible("纸 on paper"), legible("")) == (False, True, True)
+    assert drawable("纸 on") == " U+7EB8  on"
+    contact_sheet([[Shown("纸上的〇"), Shown("plain")]], tmp_path / "a.png")
+    contact_sheet([[Shown(UNDRAWN), Shown("plain")]], tmp_path / "b.png")
+    pictures = [np.asarray(Image.open(tmp_path / name)) for name in ("a.png", "b.png")]
+    assert (pictures[0] != pictures[1]).any(axis=2).mean() < 0.05  # the same words in softer ink
 
 
 def test_fonts_for_any_text():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def test_a_page_holds_every_item_and_reaches_for_nothing(model: Model, tmp_path:
     assert page.count("data:image/webp;base64,") == len(model.galleries["photo"])
     assert page.count("data:audio/ogg;base64,") == len(model.galleries["clip"])
     assert not re.search(r"(src|href)\s*=\s*['\"]?https?:", page)
+
+
+def test_a_page_knows_the_class_of_every_row(model: Model, tmp_path: Path) -> None:
+    draw_map(model, tmp_path / "map.html")
+    page = (tmp_path / "map.html").read_text("utf-8")
+    points = json.loads(re.search(r'id="points">(.*?)</script>', page, re.DOTALL)[1])
+    kinds = dict(zip(model.rows.ids, model.rows.values("species"), strict=True))
+    assert [one["label"] for one in points] == [kinds[one["row"]] for one in points]
 
 
 def test_a_page_closes_no_script_early(tmp_path: Path) -> None:

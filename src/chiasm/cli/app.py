@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ from chiasm.cli.arguments import version
 from chiasm.errors import ChiasmError, UsageError
 
 VERBS = "chiasm.cli.looking", "chiasm.cli.verbs", "chiasm.cli.predicting", "chiasm.cli.swapping"
+ORDER = ("inspect", "diagnose", "fit", "evaluate", "search", "predict", "explain", "collect", "map", "add",
+         "remove", "swap", "cache", "demo")  # fmt: skip
+"""As the verbs are listed."""
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM  # exit codes, as of a shell
 
 app = typer.Typer(
@@ -47,6 +50,7 @@ def main() -> None:
         with _terminable():
             for module in VERBS:
                 importlib.import_module(module)
+            app.registered_commands.sort(key=_place)
             app()
     except ChiasmError as error:
         show.problem(error)
@@ -61,6 +65,11 @@ def main() -> None:
         if end.code in (INTERRUPTED, TERMINATED):
             show.note("chiasm: interrupted")
         raise
+
+
+def _place(verb: Any) -> int:
+    """Where a verb is listed."""
+    return ORDER.index(verb.name or verb.callback.__name__)
 
 
 @contextmanager

@@ -112,6 +112,7 @@ def fit(
     """
     from chiasm.checks import expanded
     from chiasm.model import fit as fit_model
+    from chiasm.model.folder import embedded
     from chiasm.rows.readers import read
     from chiasm.storage import check_free
     from chiasm.train.watch import watching
@@ -130,6 +131,8 @@ def fit(
     show.fitted(
         model, as_json=json, path=model.save(expanded(out), overwrite=overwrite, copy_media=copy_media)
     )
+    if lost := [] if copy_media else embedded(model.rows):
+        show.note(f"Media of {', '.join(lost)} came as bytes and are not kept: --copy-media keeps them.")
 
 
 @app.command()
@@ -186,6 +189,7 @@ def map_(
 
     check_picture(out, "-o", ".png", ".html")
     found = load(model)
+    show.note("Laying the items out in two dimensions …")
     with new_file(out) as file:
         shown = draw_map(found, file, limit)
     show.document({"file": str(out), "points": shown}) if json else show.line(f"{shown:,} points in {out}")

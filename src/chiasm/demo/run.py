@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +68,7 @@ def run_demo(
     say(f"Fitting on {len(train)} rows; the column 'digit' stays out of the space and tells what is right …")
     model = fit(train, target="digit", seed=seed, progress=progress)
     for cell in model.broken:
-        say(f"  broken: {cell}")
+        say(f"  broken: {replace(cell, source=_near(cell.source))}")
     say(f"Judging on the other {len(test)} rows:")
     report = model.evaluate(test, progress=progress)
     if table is not None:
@@ -105,7 +105,12 @@ def _command() -> str:
     path = Path(sys.executable).with_name("chiasm")
     if shutil.which("chiasm") or not path.exists():
         return "chiasm"
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    return _near(path)
+
+
+def _near(path: str | Path) -> str:
+    """A path as it is called from here."""
+    return str(Path(path).relative_to(Path.cwd()) if Path(path).is_relative_to(Path.cwd()) else path)
 
 
 def _query(test: Rows, column: str, skip: int) -> Mapping[str, Any]:

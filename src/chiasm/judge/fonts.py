@@ -35,11 +35,20 @@ def clean(text: str) -> str:
 
 def drawable(text: str) -> str:
     """The text with what no font of this machine has spelled as code points: better than boxes."""
-    file = _best(frozenset(text))
-    if file is None:
-        return text
-    missing = {c for c in set(text) if not c.isspace() and not _has(file, c)}
+    missing = _missing(text)
     return "".join(f" U+{ord(c):X} " if c in missing else c for c in text)
+
+
+def legible(text: str) -> bool:
+    """Whether a font of this machine has more than half of the text's characters."""
+    missing, visible = _missing(text), [c for c in text if not c.isspace()]
+    return not visible or 2 * sum(c in missing for c in visible) < len(visible)
+
+
+def _missing(text: str) -> set[str]:
+    """The characters that the best font for a text lacks."""
+    file = _best(frozenset(text))
+    return {c for c in set(text) if not c.isspace() and not _has(file, c)}
 
 
 def font_for(text: str, size: int) -> Any:
@@ -73,7 +82,7 @@ def _files() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _has(file: str, character: str) -> bool:
+def _has(file: str | None, character: str) -> bool:
     """Whether the font draws the character as something else than its box for unknown ones."""
     font = _opened(file, 16)
     mask, unknown = font.getmask(character), font.getmask(chr(sys.maxunicode))

@@ -18,6 +18,7 @@ class Point:
 
     row : name of its row, shared by all items of the row;  x, y : within [0, 1].
     text : its words, or a name for it;  image, sound : thumbnail and clip as data: addresses, or empty.
+    label : the class of its row, or empty; up to ten classes have a colour each, else columns do.
     """
 
     column: str
@@ -27,6 +28,7 @@ class Point:
     text: str = ""
     image: str = ""
     sound: str = ""
+    label: str = ""
 
     def __post_init__(self) -> None:
         for name in ("image", "sound"):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
 from chiasm.errors import DataError
-from chiasm.judge.fonts import clean, drawable, font_for
+from chiasm.judge.fonts import clean, drawable, font_for, legible
 
 SIDE, GAP, NOTE, MARGIN = (
     264,
@@ -21,6 +21,7 @@ SIDE, GAP, NOTE, MARGIN = (
     40,
 )  # pixels: a tile, between tiles, the line below it, around the sheet
 PAPER, TILE, INK, SOFT = "#ffffff", "#f2f4f7", "#1d2329", "#5d6670"
+UNDRAWN = "(no font of this machine draws this text)"
 RIGHT, WRONG, QUERY = "#16803c", "#c8341f", "#2f6fde"
 
 
@@ -75,7 +76,7 @@ def _place(sheet: Image.Image, at: tuple[int, int], shown: Shown, frame: str | N
 def _tile(value: str | NDArray[Any] | None) -> Image.Image:
     """A square picture of a value."""
     if isinstance(value, str):
-        return _written(value)
+        return _written(value) if legible(clean(value)) else _written(UNDRAWN, SOFT)
     if value is None:
         return _written("(absent)", SOFT)
     if value.ndim == 1:

@@ -95,7 +95,8 @@ def _shown(column: str, rows: Rows, row: int, item: int, right: bool | None = No
 
 
 def _page_points(model: Model, points: Mapping[str, Layout]) -> list[Point]:
-    out = []
+    out, target = [], model.facts.get("target")
+    labels = [None] * len(model.rows) if target is None else model.rows.values(target)
     for column, layout in points.items():
         items = model.galleries[column].item
         for place, row, (x, y) in zip(layout.position, layout.row, layout.xy, strict=True):
@@ -106,6 +107,7 @@ def _page_points(model: Model, points: Mapping[str, Layout]) -> list[Point]:
                     model.rows.ids[row],
                     float(x),
                     float(y),
+                    label="" if labels[row] is None else str(labels[row]),
                     **_faces(model.rows, int(row), column, item),
                 )
             )

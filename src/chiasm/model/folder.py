@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from chiasm import storage
 from chiasm.align.hubness import Hubness
@@ -27,6 +28,7 @@ from chiasm.model import records
 from chiasm.model.judging import Baselines
 from chiasm.model.predictor import Predictor
 from chiasm.model.space import Space
+from chiasm.rows.kinds import is_list, is_reference
 from chiasm.rows.rows import Rows
 from chiasm.rows.series import Series
 from chiasm.rows.sound import Sound
@@ -63,6 +65,19 @@ def save(model: Model, path: Path, *, overwrite: bool, copy_media: bool, was: st
             storage.write_json(folder / "report.json", model.report.to_json())
         storage.write_manifest(folder, _about(model))
     return path
+
+
+def embedded(rows: Rows) -> list[str]:
+    """The columns with media that are there as bytes alone: a folder without `copy_media` loses them."""
+    found = []
+    for column in rows.columns:
+        cells = rows.table[column]
+        cells = pc.list_flatten(cells) if is_list(cells.type) else cells
+        if is_reference(cells.type):
+            data, path = (pc.struct_field(cells, name) for name in ("bytes", "path"))
+            alone = pc.and_(data.is_valid(), pc.equal(pc.fill_null(path, ""), ""))
+            found += [column] if pc.any(alone).as_py() else []
+    return found
 
 
 def read_folder(path: Path, encoders: Mapping[str, Any]) -> dict[str, Any]:
