@@ -28,7 +28,8 @@ class CSA(LinearAligner):
     that the training rows took for correlation. `separations` measures it on held-out rows, and
     `narrow` keeps as many as separate best.
 
-    dim : coordinates s at most.  ridge : as in `CCA`.
+    dim : coordinates s at most; vectors have one more for each column, 18 for two columns and dim=16.
+    ridge : as in `CCA`.
 
     correlations_ : (s,) descending;  maps_ : {column: (d, s)}
     """
