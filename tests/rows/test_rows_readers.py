@@ -207,8 +207,31 @@ def test_bytes_and_paths_may_stand_in_one_column(tmp_path: Path) -> None:
 def test_values_of_several_types_lose_nothing() -> None:
     assert read({"a": ["x y z u", 3, None, 2.5]}).values("a") == ["x y z u", "3", None, "2.5"]
     assert read({"a": [["x", "y"], "z", None]}).values("a") == [["x", "y"], ["z"], None]
-    half = read({"a": ["fine words stand here", "half \ud800"]}, modalities={"a": "text"})
-    assert [b.row for b in half.inspect()["a"].broken] == [1]
+
+
+def test_half_a_surrogate_pair_is_spelt_out_and_the_column_stays_what_it_is(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    whole = {"id": "x", "text": "some words that stand here", "kind": "owl", "photo": "a.png", "tags": ["b"]}
+    half = {
+        "id": "\ud800",
+        "text": "half \ud83d of it all",
+        "kind": "\ud800",
+        "photo": "\udfff.png",
+        "tags": ["\ud800"],
+    }
+    lines = [whole | {"id": f"x{i}"} for i in range(9)]
+    for name, more in (("whole", []), ("odd", [half])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines + more))
+    rows, other = read(tmp_path / "odd.jsonl"), read(tmp_path / "whole.jsonl")
+    assert [(c.name, c.modality, c.many) for c in rows.schema.columns] == [
+        (c.name, c.modality, c.many) for c in other.schema.columns
+    ]
+    assert rows.schema.ids == "id"
+    assert rows.ids[9] == r"\ud800"
+    assert rows.values("text")[9] == r"half \ud83d of it all"
+    assert all(c.why.endswith(r"; half a sign, as \ud800, in 1 of them") for c in rows.schema.columns)
+    assert not any("half a sign" in c.why for c in other.schema.columns)
+    assert [b.row for b in rows.inspect()["photo"].broken] == [9]
 
 
 @pytest.mark.parametrize("stated", [None, *MODALITIES])

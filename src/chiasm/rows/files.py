@@ -14,13 +14,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from chiasm.errors import DataError
+from chiasm.rows.kinds import is_list, is_string
 from chiasm.rows.series import nested
 
 PACKED = frozenset({".gz", ".bz2", ".zst"})
+SPELT_OUT = r"\\ud[89a-f][0-9a-f]{2}"  # half a surrogate pair
 LARGEST_BLOCK = 1 << 30  # bytes of CSV parsed at a time: no cell may be longer
 
 
@@ -240,7 +243,8 @@ def _series(name: str, values: list[Any]) -> pa.Array:
 
 
 def _mixed(name: str, values: list[Any]) -> list[Any]:
-    """Bytes and paths as references, lists and single values as lists, other scalars as strings."""
+    """Bytes and paths as references, lists and single values as lists, other scalars as strings; half a
+    surrogate pair in them, which no UTF-8 holds, is spelt out."""
     values = [None if isinstance(value, float) and value != value else value for value in values]
     kinds = {type(value) for value in values if value is not None}
     if kinds == {bytes, str}:
@@ -255,12 +259,16 @@ def _mixed(name: str, values: list[Any]) -> list[Any]:
             where=f"column {name!r}",
             hint="Give text, bytes, paths, numbers or lists of them.",
         )
-    texts = [None if value is None else str(value) for value in values]
-    try:
-        "".join(text or "" for text in texts).encode()
-    except UnicodeEncodeError:  # half a surrogate pair: kept as bytes, to be counted as broken
-        return [None if text is None else text.encode("utf-8", "surrogatepass") for text in texts]
-    return texts
+    return [v if v is None else str(v).encode("utf-8", "backslashreplace").decode() for v in values]
+
+
+def spelt_out(data: pa.ChunkedArray) -> str:
+    """What is to be said of a column in which half a surrogate pair is spelt out; "" of others."""
+    items = pc.list_flatten(data) if is_list(data.type) else data
+    if not is_string(items.type):
+        return ""
+    cells = pc.sum(pc.match_substring_regex(items, SPELT_OUT)).as_py()
+    return f"; half a sign, as \\ud800, in {cells:,} of them" if cells else ""
 
 
 def _reference(value: bytes | str | None) -> dict[str, Any] | None:

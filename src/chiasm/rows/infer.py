@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chiasm.checks import check_known
-from chiasm.rows import columns, dates, numbering
+from chiasm.rows import columns, dates, files, numbering
 from chiasm.rows.kinds import is_binary, is_list, is_number, is_reference, is_string
 from chiasm.rows.modality import FILES, MEDIA, MODALITIES, modality_of_suffix, sniff, suffix
 from chiasm.rows.schema import Column, Schema
@@ -63,13 +63,13 @@ def infer(
     guesses |= {n: Guess("number", guesses[n].why + numbering.doubt(n, table[n])) for n in numbers}
     for name, (modality, why) in overrides.items():
         many = guesses[name].many and modality in MEDIA | {"text"}
-        written = _order(table[name]) if modality == "date" else ""
-        guesses[name] = Guess(modality, why, many, written=written)
+        guesses[name] = Guess(modality, why, many, written=_order(table[name]) if modality == "date" else "")
     named = [name for name, guess in guesses.items() if name.lower() == "id" and guess.modality == "name"]
     clashes = {name: columns.clash(table[name]) for name in named}
     ids = next((name for name in named if not clashes[name]), "")
     guesses |= {name: Guess("name", f"called id, but {clash}") for name, clash in clashes.items() if clash}
-    return Schema(tuple(Column(n, g.modality, g.many, g.why, g.written) for n, g in guesses.items()), ids)
+    told = {name: guess.why + files.spelt_out(table[name]) for name, guess in guesses.items()}
+    return Schema(tuple(Column(n, g.modality, g.many, told[n], g.written) for n, g in guesses.items()), ids)
 
 
 def _demote_hollow(guesses: dict[str, Guess]) -> None:
