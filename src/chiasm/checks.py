@@ -81,6 +81,16 @@ def expanded(path: str | PurePath) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 (pathlib's own raises RuntimeError)
 
 
+def is_missing(value: Any) -> bool:
+    """Whether a value is None, or NaN, NaT or NA as tables have them, which do not equal themselves."""
+    if value is None:
+        return True
+    if not isinstance(value, Real) and hasattr(value, "__len__"):
+        return False
+    same = value == value
+    return not isinstance(same, bool | np.bool_) or not same
+
+
 def check_known(name: str, options: Any, what: str) -> None:
     """Raise `UsageError` with a suggestion unless `name` is one of `options`."""
     if name not in options:

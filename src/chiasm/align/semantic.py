@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from chiasm.align.aligner import Aligner, Columns
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
-from chiasm.checks import check_range
+from chiasm.checks import check_range, is_missing
 from chiasm.encode.features import Features
 from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.numerics import unit_rows
@@ -106,10 +106,4 @@ class Semantic(Aligner):
 
 def _as_text(y: Any) -> NDArray[np.str_]:
     """(n,) labels as text, "" where there is none: None, or NaN or NA as tables have it."""
-    return np.array(["" if _missing(label) else str(label) for label in y], dtype=np.str_)
-
-
-def _missing(label: Any) -> bool:
-    """Whether a label is none: NaN does not equal itself, and of pandas.NA that is neither true nor false."""
-    same = label == label
-    return label is None or not isinstance(same, (bool, np.bool_)) or not same
+    return np.array(["" if is_missing(label) else str(label) for label in y], dtype=np.str_)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from chiasm.array_types import Floats
 from chiasm.encode.features import Features, as_features
-from chiasm.errors import DataError, ShapeError
-from chiasm.heads.estimator import TaskEstimator, listed
+from chiasm.errors import DataError, ShapeError, UsageError
+from chiasm.heads.estimator import TaskEstimator, check_each, checked_weights, listed
 from chiasm.heads.task import Task
 
 Columns = Mapping[str, Features]
@@ -57,15 +57,17 @@ class Fusion(TaskEstimator):
         n = next(iter(columns.values())).n
         if len(y) != n:
             raise ShapeError(f"expected one target per row, {n}, got {len(y)}", where=type(self).__name__)
+        for name, given in (("groups", groups), ("weights", weights)):
+            check_each(given, n, name)
         task = task or Task.of(y)
         use = np.flatnonzero(present(columns).any(axis=0) & np.array([value is not None for value in y]))
         columns = {c: kept for c, f in columns.items() if len((kept := f.take(use)).row)}
         coded = task.code([y[i] for i in use.tolist()])
-        own = None if weights is None else np.asarray(weights, np.float64)[use]
+        own = checked_weights(None if weights is None else np.asarray(weights)[use], len(use))
         self.task_ = task.to_json()
         self.base_ = task.prior(coded, own)
         self.widths_ = {c: f.width for c, f in columns.items()}
-        codes = None if groups is None else _codes([groups[i] for i in use.tolist()])
+        codes = None if groups is None else _codes([listed(groups)[i] for i in use.tolist()])
         self._learn(columns, coded, codes, own)
         return self
 
@@ -102,6 +104,8 @@ class Fusion(TaskEstimator):
 def means_of(X: Mapping[str, Any]) -> dict[str, Features]:
     """{column: one line for each present row} of those columns, sorted, that hold anything; ShapeError where
     they are not of the same rows."""
+    if not isinstance(X, Mapping) or not all(isinstance(c, str) for c in X):
+        raise UsageError(f"expected {{column: rows}}, got {type(X).__name__}", where="fusion")
     found = {c: as_features(X[c]) for c in sorted(X)}
     counts = {c: f.n for c, f in found.items()}
     if len(set(counts.values())) > 1:

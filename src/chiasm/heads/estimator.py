@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.array_types import Floats
-from chiasm.checks import Estimator
-from chiasm.errors import DataError
+from chiasm.checks import Estimator, is_missing
+from chiasm.errors import DataError, ShapeError
 from chiasm.heads.task import Task
 from chiasm.measures import median_class
 
@@ -88,9 +88,26 @@ def labels_of(task: Task, scores: Floats) -> list[Any]:
 
 
 def listed(y: Sequence[Any] | NDArray[Any]) -> list[Any]:
-    """Plain Python values of a target, which arrays and pandas columns hold otherwise."""
+    """Plain Python values, which arrays and pandas columns hold otherwise; None for every missing one."""
     values: list[Any] = y.tolist() if hasattr(y, "tolist") else list(y)
-    return values
+    return [None if is_missing(value) else value for value in values]
+
+
+def check_each(values: Any, n: int, name: str) -> None:
+    """Raise ShapeError unless there is one for each of n rows, or None at all."""
+    if values is not None and len(values) != n:
+        raise ShapeError(f"expected one per row, {n}, got {len(values)}", where=name)
+
+
+def checked_weights(weights: Any, n: int) -> Floats | None:
+    """(n,) finite weights, none below zero, not all zero; None where there are none."""
+    if weights is None:
+        return None
+    own = np.asarray(weights, np.float64)
+    check_each(own, n, "weights")
+    if own.ndim != 1 or not np.isfinite(own).all() or (own < 0).any() or not own.any():
+        raise DataError("expected finite weights (n,), none below zero, not all zero", where="weights")
+    return own
 
 
 def as_array(values: Sequence[Any]) -> NDArray[Any]:

@@ -52,11 +52,11 @@ class Forest(Head):
         groups: NDArray[np.int64] | None = None,
     ) -> Self:
         """Learn from features (n, d) and a target (n,); see `Head.fit`."""
-        y, task = self._begin(y, task)
+        Z, y, task = self._begin(Z, y, task, weights, groups)
         check_range(self.trees, "trees", 1)
         check_range(self.best, "best", 0, 1)
         T = indicators(task, y)
-        trees = self._grown(check_matrix(Z, "features"), T[:, 0] if T.shape[1] == 1 else T, weights)
+        trees = self._grown(Z, T[:, 0] if T.shape[1] == 1 else T, weights)
         starts = np.cumsum([0, *(tree.node_count for tree in trees)])
         self.roots_ = starts[:-1]
         shift = np.repeat(self.roots_, np.diff(starts))

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.array_types import Floats
-from chiasm.checks import check_range
+from chiasm.checks import check_matrix, check_range
 from chiasm.errors import DataError
-from chiasm.heads.estimator import TaskEstimator, listed
+from chiasm.heads.estimator import TaskEstimator, check_each, checked_weights, listed
 from chiasm.heads.folds import folds, held_out
 from chiasm.heads.task import KINDS, Task
 from chiasm.named import Named
@@ -44,15 +44,24 @@ class Head(TaskEstimator):
         groups : (n,) rows of one group are never on both sides of an inner split.
         """
 
-    def _begin(self, y: NDArray[Any], task: Task | None) -> tuple[NDArray[Any], Task]:
-        """Forget what was learned; the coded target and its task, which is kept."""
+    def _begin(
+        self, Z: Any, y: NDArray[Any], task: Task | None, weights: Any, groups: Any
+    ) -> tuple[NDArray[Any], NDArray[Any], Task]:
+        """Forget what was learned; the features, the coded target and its task, which is kept."""
         self.forget()
+        Z = check_matrix(Z, "features")
+        if not np.isfinite(Z).all():
+            raise DataError("holds NaN or infinity", where="features", hint="A head learns from full rows.")
+        check_each(y, len(Z), "target")
+        check_each(groups, len(Z), "groups")
+        checked_weights(weights, len(Z))
         if task is None:
             task = Task.of(values := listed(y), self.kinds[0] if len(self.kinds) == 1 else None)
+            check_full(values)
             y = task.code(values)
         check_classes(task)
         self.task_ = task.to_json()
-        return y, task
+        return Z, y, task
 
     def cross_fit(
         self,
@@ -97,10 +106,16 @@ class OneSolve(Head):
         groups: NDArray[np.int64] | None = None,
     ) -> Self:
         """Learn from features (n, d) and a target (n,); see `Head.fit`."""
-        y, task = self._begin(y, task)
+        Z, y, task = self._begin(Z, y, task, weights, groups)
         check_range(self.folds, "folds", 2)
         self.cross_fit(Z, y, task, folds(y, groups, self.folds, self.seed), weights, groups)
         return self
+
+
+def check_full(values: list[Any]) -> None:
+    """Raise DataError where a row has no target."""
+    if None in values:
+        raise DataError(f"row {values.index(None)} has none", where="target", hint="Leave such rows out.")
 
 
 def check_classes(task: Task) -> None:

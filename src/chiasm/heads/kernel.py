@@ -62,8 +62,8 @@ class Kernel(OneSolve):
         groups: NDArray[np.int64] | None = None,
     ) -> Floats:
         """As any head's, by one decomposition; mean, scale and penalty are of all rows, held-out ones too."""
-        y, task = self._begin(y, task)
-        self.points_ = np.array(check_matrix(Z, "features"), np.float32)
+        Z, y, task = self._begin(Z, y, task, weights, groups)
+        self.points_ = np.array(Z, np.float32)
         if len(self.points_) > MOST_KERNEL_ROWS:
             raise DataError(f"{len(self.points_):,} rows, more than {MOST_KERNEL_ROWS:,}", where="Kernel")
         own = unit_weights(group_weights(self.points_, groups, weights), len(self.points_))

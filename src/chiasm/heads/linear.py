@@ -49,8 +49,8 @@ class Linear(OneSolve):
         groups: NDArray[np.int64] | None = None,
     ) -> Floats:
         """As any head's, by one decomposition; mean, scale and penalty are of all rows, held-out ones too."""
-        y, task = self._begin(y, task)
-        values = np.asarray(check_matrix(Z, "features"), np.float64)
+        Z, y, task = self._begin(Z, y, task, weights, groups)
+        values = np.asarray(Z, np.float64)
         own = unit_weights(group_weights(values, groups, weights), len(values))
         self.mean_ = np.average(values, axis=0, weights=own)
         centred = values - self.mean_

@@ -51,11 +51,11 @@ class Ordinal(Head):
         groups: NDArray[np.int64] | None = None,
     ) -> Self:
         """Learn from features (n, d) and a target (n,), see `Head.fit`; DataError where it is no order."""
-        y, task = self._begin(y, task)
+        Z, y, task = self._begin(Z, y, task, weights, groups)
         if task.kind not in self.kinds:
             raise DataError(f"expected an order, got {task.kind}", where="Ordinal")
         check_range(self.folds, "folds", 2)
-        values = np.asarray(check_matrix(Z, "features"), np.float64)
+        values = np.asarray(Z, np.float64)
         own = unit_weights(weights, len(values))
         self.mean_ = np.average(values, axis=0, weights=own)
         _, scale = scales(values - self.mean_, own)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,16 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from chiasm.array_types import Floats
-from chiasm.checks import check_known
+from chiasm.checks import check_known, is_missing
 from chiasm.errors import DataError
 from chiasm.numerics import softmax
 
 KINDS = ("classes", "labels", "order", "number", "numbers")
 MOST_NUMERIC_CLASSES = 20
 """A target of whole numbers with more distinct values than this is a number, not classes."""
+
+LARGEST = 1e100
+"""A number in a target beyond this is a slip, and its square has no room in float64 sums."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,16 @@ class Task:
 
         Raises DataError where nothing can be learned: no value at all, one class or one number only.
         """
-        known = [value for value in values if value is not None]
+        known = [value for value in values if not is_missing(value)]
         if not known:
             raise DataError("no row has a value", hint="A target needs values to learn from.")
         kind = kind or inferred(known)
         if kind in ("number", "numbers"):
             return cls._of_numbers(known, kind)
         flat = [one for value in known for one in value] if kind == "labels" else known
+        wrong = next((one for one in flat if not isinstance(one, str | Real | np.bool_)), None)
+        if wrong is not None:
+            raise DataError(f"a class is a word or a number, not a {type(wrong).__name__}", where="target")
         classes = tuple(sorted(set(flat), key=_order))
         if len(classes) < 2 and kind != "labels":
             raise DataError(f"one class only, {classes[0]!r}", hint="A target needs two classes or more.")
@@ -139,6 +146,9 @@ def inferred(known: Sequence[Any]) -> str:
         return "labels" if words else "numbers"
     if any(isinstance(value, str | bool) for value in known):
         return "classes"
+    wrong = next((value for value in known if not isinstance(value, Real)), None)
+    if wrong is not None:
+        raise DataError(f"holds words, numbers or lists, not {type(wrong).__name__}", where="target")
     whole = all(float(value).is_integer() for value in known if math.isfinite(float(value)))
     return "classes" if whole and len(set(known)) <= MOST_NUMERIC_CLASSES else "number"
 
@@ -151,6 +161,8 @@ def _numbers(values: Sequence[Any]) -> Floats:
         raise DataError("expected numbers, as many in every row") from error
     if not np.isfinite(table).all():
         raise DataError("holds NaN or infinity")
+    if len(table) and np.abs(table).max() > LARGEST:
+        raise DataError(f"holds {np.abs(table).max():.0e}, more than can be squared and summed")
     return table
 
 

@@ -27,6 +27,7 @@ from torch import distributed
 from chiasm.checks import check_range
 from chiasm.errors import ShapeError, UsageError
 from chiasm.train.contrastive import check_pairs
+from chiasm.train.processes import check_equal, first_row, gathered
 
 Tensor = Any
 Group = Any
@@ -60,12 +61,13 @@ def tiled_info_nce(
         raise UsageError(
             f"sums of {left.dtype} lose too much", where="left, right", hint="Call .float() first."
         )
-    _check_equal(left, group)
+    if group is not None:
+        check_equal(left, group)
     scale = torch.as_tensor(scale, dtype=left.dtype, device=left.device)
     if scale.numel() != 1:
         raise ShapeError(f"expected one number, got {tuple(scale.shape)}", where="scale")
-    rank, b = 0 if group is None else distributed.get_rank(group), len(left)
-    own = slice(rank * b, rank * b + b)
+    start = 0 if group is None else first_row(left, group)
+    own = slice(start, start + len(left))
     ids = torch.arange(own.start, own.stop, device=left.device) if positives is None else positives
     ids = _gathered(ids, group).unique(return_inverse=True)[1]
     loss: Tensor = _TiledInfoNCE.apply(left, right, scale, ids, own, tile, group)
@@ -233,11 +235,7 @@ def _inner(left: Tensor, right: Tensor) -> Tensor:
 
 def _gathered(values: Tensor, group: Group | None) -> Tensor:
     """The rows of all processes in their order."""
-    if group is None:
-        return values
-    parts = [torch.empty_like(values) for _ in range(distributed.get_world_size(group))]
-    distributed.all_gather(parts, values.contiguous(), group=group)
-    return torch.cat(parts)
+    return values if group is None else gathered(values, group)
 
 
 def _added(values: Tensor, group: Group | None) -> Tensor:
@@ -263,11 +261,3 @@ def _merged(sums: Sums, group: Group | None) -> Sums:
         sums.raise_(peak)
         _added(sums.total, group)
     return sums
-
-
-def _check_equal(left: Tensor, group: Group | None) -> None:
-    """Raise, in every process, unless all have as many rows."""
-    rows = _gathered(torch.tensor([len(left)], device=left.device), group).tolist()
-    if len(set(rows)) > 1:
-        hint = "Drop the last, smaller batch."
-        raise ShapeError(f"processes hold different numbers of rows: {rows}", where="left, right", hint=hint)
