@@ -49,3 +49,12 @@ def test_copies_of_a_row_tell_no_more_than_the_row():
     again = calibrated_error(copied, "classes", np.repeat(np.arange(60), 5))
     assert (again.value, again.high) == pytest.approx((once.value, once.high))
     assert calibrated_error(copied, "classes", np.arange(300)).value < 0.7 * once.value
+
+
+def test_probabilities_of_the_same_seed_are_no_special_ones():
+    yes = np.random.default_rng(0).random(1000)
+    found = calibrated_error(np.stack([1 - yes, yes], axis=1), "classes", np.arange(1000))
+    assert found.value == pytest.approx(
+        calibrated_error(two_classes(1000), "classes", np.arange(1000)).value, rel=0.05
+    )
+    assert found.low < found.value < found.high

@@ -24,7 +24,7 @@ def calibrated_error(p: Values, kind: str, groups: NDArray[np.int64], seed: int 
     """
     # all that the error looks at is whether the likeliest class is right, of labels whether each is
     sure = np.maximum(p, 1 - p) if kind == "labels" else p.max(axis=1, keepdims=True)
-    place, rng = bins_of(sure).ravel(), np.random.default_rng(seed)
+    place, rng = bins_of(sure).ravel(), np.random.default_rng((seed, DRAWS))
     luck = (int(groups.max()) + 1, sure.shape[1])
     draws = int(np.clip(DRAWN // sure.size, FEWEST, DRAWS))
     gaps = (sure - (rng.random(luck)[groups] < sure) for _ in range(draws))
