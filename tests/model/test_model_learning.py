@@ -88,6 +88,9 @@ def test_the_past_never_learns_from_the_future() -> None:
     for number, learned in enumerate(fits):
         judged = [times[i] for i in np.flatnonzero(trial.fold == number)]
         assert max(times[i] for i in learned) < min(judged)
+        taught = trial.lesson.elsewhere(trial.fold, number)  # calibration and sets
+        assert all(times[i] < min(judged) for i in np.flatnonzero(taught))
+        assert taught.any() == (number > 0)
 
 
 def test_coverage_is_judged_by_the_past_alone() -> None:
