@@ -187,9 +187,13 @@ def test_what_cannot_be_aligned_is_refused(case: Case) -> None:
     if case.made().from_rows:
         with pytest.raises(UsageError, match="not a stream"):
             case.made().fit([X], LABELS)
+    for table in (None, 3, VALUES["a"], {"a": None, "b": gone}, {"a": np.float64(3), "b": gone}, {1: gone}):
+        with pytest.raises(UsageError, match=r"expected \{column: array \(n, d\)\}|not a stream"):
+            case.made().fit(table, LABELS)
     if "aligner" not in case.given:  # which has its own
-        with pytest.raises(UsageError, match="dim must lie between 1"):
-            case.made().set_params(dim=0).fit(X, LABELS)
+        for dim in (0, -1, 2.5, "a", None, True):
+            with pytest.raises(UsageError, match="dim must"):
+                case.made().set_params(dim=dim).fit(X, LABELS)
 
 
 def test_what_was_not_fitted_is_refused(fitted: Aligner) -> None:

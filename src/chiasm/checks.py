@@ -108,5 +108,5 @@ def check_range(value: Any, name: str, low: float, high: float = float("inf")) -
 def check_count(value: Any, name: str, low: int = 1) -> None:
     """Raise `UsageError` unless a whole number, `low` or more."""
     check_range(value, name, low)
-    if not isinstance(value, Integral):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise UsageError(f"{name} must be a whole number, got {value}")

@@ -49,6 +49,13 @@ def test_alignment_ignores_rotation_scale_and_shift(cka: object) -> None:
     assert cka(GOOD, OTHER) > cka(POOR, OTHER) + 0.1
 
 
+def test_lists_are_rows_too() -> None:
+    X, Y = np.random.default_rng(0).standard_normal((2, 20, 3))
+    assert linear_cka(X.tolist(), Y.tolist()) == linear_cka(X, Y)
+    with pytest.raises(ShapeError, match="rows: expected numbers"):
+        linear_cka(X[:, 0], Y)
+
+
 def test_wide_strangers_do_not_align() -> None:
     """The biased estimator gives two independent columns of 500 numbers about 0.9 at 60 rows."""
     rng = np.random.default_rng(1)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
-from chiasm.checks import check_count
+from chiasm.checks import check_count, check_matrix
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.metrics import bootstrap_interval
@@ -143,12 +143,12 @@ def linear_cka(X: NDArray[Any], Y: NDArray[Any]) -> float:
     Unbiased (Song et al. 2012), so that strangers have 0 on average however wide they are; NaN where a
     kernel does not vary.
     """
-    return _alignment(*(_inner(values) for values in (X, Y)))
+    return _alignment(*(_inner(check_matrix(values, "rows")) for values in (X, Y)))
 
 
 def rbf_cka(X: NDArray[Any], Y: NDArray[Any]) -> float:
     """`linear_cka` under Gaussian kernels as wide as the median distance between two rows."""
-    return _alignment(*(_gaussian(values) for values in (X, Y)))
+    return _alignment(*(_gaussian(check_matrix(values, "rows")) for values in (X, Y)))
 
 
 def _inner(values: NDArray[Any]) -> Doubles:

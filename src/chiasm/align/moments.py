@@ -32,9 +32,18 @@ Sums = NDArray[np.float32]
 
 def check_table(table: Any) -> None:
     """Raise `UsageError` unless given {column: rows}."""
-    if not isinstance(table, Mapping):
-        what = f"expected {{column: array (n, d)}}, got {type(table).__name__}"
-        raise UsageError(what, hint='Such as fit({"image": X, "text": Y}).')
+    what = type(table).__name__
+    if isinstance(table, Mapping):
+        odd = [c for c, rows in table.items() if not (isinstance(c, str) and _has_rows(rows))]
+        if not odd:
+            return
+        what = f"{{{odd[0]!r}: {type(table[odd[0]]).__name__}}}"
+    hint = 'Such as fit({"image": X, "text": Y}).'
+    raise UsageError(f"expected {{column: array (n, d)}}, got {what}", where="X", hint=hint)
+
+
+def _has_rows(rows: Any) -> bool:
+    return isinstance(rows, Features) or (hasattr(rows, "__len__") and getattr(rows, "ndim", 1) > 0)
 
 
 class Moments:
@@ -60,7 +69,8 @@ class Moments:
     def of(cls, table: Table | Iterable[Table], precision: str = "float32") -> Moments:
         """The moments of one table {column: (n, d) or Features}, or of a stream of such batches."""
         moments = cls(precision)
-        if isinstance(table, list | tuple) and not all(isinstance(batch, Mapping) for batch in table):
+        listed = isinstance(table, list | tuple) and not all(isinstance(batch, Mapping) for batch in table)
+        if listed or not hasattr(table, "__iter__"):
             check_table(table)  # columns without names are no stream
         for batch in [table] if isinstance(table, Mapping) else table:
             moments.add(batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -106,4 +107,6 @@ class Semantic(Aligner):
 
 def _as_text(y: Any) -> NDArray[np.str_]:
     """(n,) labels as text, "" where there is none: None, or NaN or NA as tables have it."""
+    if not isinstance(y, Iterable):
+        raise ShapeError(f"expected one label per row, got {type(y).__name__}", where="y")
     return np.array(["" if is_missing(label) else str(label) for label in y], dtype=np.str_)
