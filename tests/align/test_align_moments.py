@@ -193,3 +193,11 @@ def test_numbers_too_large_to_be_summed_are_named() -> None:
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(UsageError, match="'float32' or 'bfloat16', got 'half'"):
         Moments("half")
+
+
+def test_a_bad_number_is_named_by_column_and_row() -> None:
+    """The row is that of the table, also beyond the first chunk."""
+    X = np.zeros((module.CHUNK + 10, 2), np.float32)
+    X[module.CHUNK + 3, 1] = np.inf
+    with pytest.raises(ShapeError, match=f"column 'a', row {module.CHUNK + 3}"):
+        Moments.of({"a": X, "b": np.zeros_like(X)})

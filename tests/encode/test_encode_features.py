@@ -79,9 +79,9 @@ def test_no_rows_at_all() -> None:
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        (np.array([[1, 2], [np.nan, 1]]), "row 1: a row holds NaN or infinity beside numbers"),
-        (np.array([[1, 2], [3, -np.inf]]), "row 1: a row holds NaN"),
-        (np.array([[1e200, 2]]), "row 0: a number is too large for single precision"),
+        (np.array([[1, 2], [np.nan, 1]]), "features, row 1: a row holds NaN or infinity beside numbers"),
+        (np.array([[1, 2], [3, -np.inf]]), "features, row 1: a row holds NaN"),
+        (np.array([[1e200, 2]]), "features, row 0: a number is too large for single precision"),
         (np.zeros(3), r"features: expected numbers \(n, d\), got float64 \(3,\)"),
         (np.array([["a"]]), "features: expected numbers"),
     ],

@@ -17,9 +17,10 @@ import torch
 
 from chiasm.encode.features import Features
 from chiasm.errors import DataError, FolderError, UsageError
+from chiasm.train.checkpoints import PASS
 from chiasm.train.contrastive import info_nce
 from chiasm.train.loop import Recipe
-from chiasm.train.paired import train_paired
+from chiasm.train.paired import Best, train_paired
 from chiasm.train.pairs import Items, PairedRows
 from chiasm.train.watch import naming, watch, watching
 
@@ -329,7 +330,7 @@ import sys
 import numpy as np, torch
 sys.path.insert(0, {folder!r})
 from test_train_paired import Net, RECIPE, rows
-from chiasm.train.paired import train_paired
+from chiasm.train.paired import Best, train_paired
 from chiasm.train.tiled import tiled_info_nce
 
 def loss(net, pairs):
@@ -359,3 +360,19 @@ def test_processes_of_torchrun_learn_the_same(tmp_path: Path) -> None:
     for name in one.files:
         np.testing.assert_array_equal(one[name], other[name])
         assert (one[name] != Net().state_dict()[name].numpy()).any()
+
+
+def test_a_pass_half_written_leaves_the_last_one(tmp_path: Path) -> None:
+    """Killed while a pass is written, or moved from another file system: the one before is still whole."""
+
+    class Killed:
+        is_global_zero = True
+
+        def save_checkpoint(self, path: Path) -> None:
+            path.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    (tmp_path / PASS).write_bytes(b"whole")
+    with pytest.raises(KeyboardInterrupt):
+        Best(None, 1, tmp_path).on_train_epoch_end(Killed(), Net())
+    assert (tmp_path / PASS).read_bytes() == b"whole"

@@ -114,9 +114,7 @@ class Aligner(Estimator, ABC):
         return {name: self._rows(name, X[name]) for name in sorted(X)}
 
     def _rows(self, name: str, cells: Features | Matrix) -> NDArray[np.float32]:
-        features = (
-            cells if isinstance(cells, Features) else Features.of(check_matrix(cells, f"column {name!r}"))
-        )
+        features = as_features(cells, name)
         if not len(features.row):  # maybe a column that was empty when this was fitted
             return np.full((features.n, self.space_width), np.nan, np.float32)
         # a row with several items is their mean, at unit length again
@@ -147,7 +145,7 @@ def _together(table: Table, columns: list[str], what: str) -> dict[str, Features
     check_table(table)
     for c in columns:
         check_known(c, table, what)
-    found = {c: as_features(table[c]) for c in columns}
+    found = {c: as_features(table[c], c) for c in columns}
     lengths = {c: f.n for c, f in found.items()}
     if len(set(lengths.values())) > 1:
         raise ShapeError(f"{what}s have different numbers of rows: {lengths}", where="alignment")

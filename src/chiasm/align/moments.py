@@ -232,13 +232,14 @@ def _part(name: str, cells: Features | NDArray[Any], start: int) -> tuple[Featur
         n = min(CHUNK, cells.n - start)
         row, item = cells.row[first:last] - start, cells.item[first:last]
         return Features(cells.values[first:last], row, item, n), None
-    chunk = check_matrix(cells[start : start + CHUNK], f"column {name!r}")
+    name = f"column {name!r}"
+    chunk = check_matrix(cells[start : start + CHUNK], name)
     if chunk.dtype == np.float32 and chunk.size:
         total = _sum(chunk)
         if np.isfinite(total).all():
             n = len(chunk)
             return Features(chunk, np.arange(n), np.zeros(n, np.int64), n), total
-    return Features.of(chunk), None
+    return Features.of(chunk, name=name, first=start), None
 
 
 def _paired(a: Features, b: Features) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -161,7 +161,7 @@ class Regression:
     """New features of a column beside what the space knows of the same cells; every row weighs alike."""
 
     def __init__(self, column: str, cells: Features, vectors: Mapping[str, Features | Matrix]) -> None:
-        known = {c: as_features(v) for c, v in vectors.items()}
+        known = {c: as_features(v, c) for c, v in vectors.items()}
         own, others = _own(cells, known.get(column)), _others(cells, known, column)
         usable = np.isfinite(own[:, 0]) | np.isfinite(others[:, 0])
         if usable.sum() < 2:

@@ -42,24 +42,32 @@ class Features:
             )
 
     @classmethod
-    def of(cls, values: AnyFloats, present: NDArray[np.bool_] | None = None) -> Features:
+    def of(
+        cls,
+        values: AnyFloats,
+        present: NDArray[np.bool_] | None = None,
+        name: str = "features",
+        first: int = 0,
+    ) -> Features:
         """Features of a dense array (n, d) with one item per row; absent rows are all NaN.
 
-        With `present` (n,) the mask alone decides and what lies under it is never read.
+        present : (n,) the mask alone decides, and what lies under it is never read.
+        name, first : what errors call the array, and the number of its first row.
         """
-        values = check_matrix(values, "features")
+        values = check_matrix(values, name)
         if present is None:
             present = np.asarray(~np.isnan(values).all(axis=1), bool)
         row = np.flatnonzero(present)
         with np.errstate(over="ignore"):  # what is too large for float32 is named below
             kept = np.ascontiguousarray(values if len(row) == len(values) else values[row], np.float32)
         if not np.isfinite(kept).all():
-            where = int(row[~np.isfinite(kept).all(axis=1)][0])
-            if np.isfinite(values[where]).all():
-                raise ShapeError("a number is too large for single precision", where=f"row {where}")
+            odd = int(row[~np.isfinite(kept).all(axis=1)][0])
+            where = f"{name}, row {first + odd}"
+            if np.isfinite(values[odd]).all():
+                raise ShapeError("a number is too large for single precision", where=where)
             raise ShapeError(
                 "a row holds NaN or infinity beside numbers",
-                where=f"row {where}",
+                where=where,
                 hint="An absent row is NaN throughout; anything else must be finite.",
             )
         return cls(kept, row, np.zeros(len(row), np.int64), len(values))
@@ -111,6 +119,8 @@ class Features:
         return Features(self.values[keep], new_row[keep], self.item[keep], len(wanted), broken, key)
 
 
-def as_features(cells: Features | AnyFloats) -> Features:
+def as_features(cells: Features | AnyFloats, column: str | None = None) -> Features:
     """Features as they are, or those of a dense array with NaN rows for absent ones."""
-    return cells if isinstance(cells, Features) else Features.of(cells)
+    if isinstance(cells, Features):
+        return cells
+    return Features.of(cells, name="features" if column is None else f"column {column!r}")

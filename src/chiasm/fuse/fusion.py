@@ -106,7 +106,7 @@ def means_of(X: Mapping[str, Any]) -> dict[str, Features]:
     they are not of the same rows."""
     if not isinstance(X, Mapping) or not all(isinstance(c, str) for c in X):
         raise UsageError(f"expected {{column: rows}}, got {type(X).__name__}", where="fusion")
-    found = {c: as_features(X[c]) for c in sorted(X)}
+    found = {c: as_features(X[c], c) for c in sorted(X)}
     counts = {c: f.n for c, f in found.items()}
     if len(set(counts.values())) > 1:
         raise ShapeError(f"expected columns of the same rows, got {counts}", where="fusion")

@@ -115,7 +115,7 @@ def audit(
     numbers : (n,) what rows are called;  ridge : of the maps, as in `pairing`, where it is known already.
     alike : cosine from which two items are near-duplicates.
     """
-    features = {str(c): as_features(cells) for c, cells in X.items()}
+    features = {str(c): as_features(cells, str(c)) for c, cells in X.items()}
     n = _rows(features, parts, values, targets, numbers)
     called = None if numbers is None else _whole(numbers)
     notes = [f"column {c!r} holds nothing" for c, f in features.items() if n and not len(f.row)]

@@ -120,7 +120,7 @@ def pairing(
     if len(X) != 2:
         raise UsageError(f"pairs are of two columns, got {', '.join(map(str, X)) or 'none'}")
     check_range(rounds, "rounds", 1)
-    table = _Table.of({str(c): as_features(cells) for c, cells in X.items()}, seed)
+    table = _Table.of({str(c): as_features(cells, str(c)) for c, cells in X.items()}, seed)
     keep = np.ones(len(table.rows), bool)
     for _ in range(rounds):
         others = table.moments(keep)

@@ -20,7 +20,7 @@ Net = Any
 HeldOut = Mapping[str, Any]
 """{column: Features}."""
 
-PASS = "pass.ckpt"
+PASS, NEXT = "pass.ckpt", "next.ckpt"
 UNREADABLE = (
     BadZipFile,
     torch.serialization.pickle.UnpicklingError,

@@ -29,7 +29,7 @@ from rich.progress import TextColumn
 from torch.optim.lr_scheduler import LambdaLR
 
 from chiasm.errors import require_extra
-from chiasm.train.checkpoints import PASS, HeldOut, checkpoint, name_of
+from chiasm.train.checkpoints import NEXT, PASS, HeldOut, checkpoint, name_of
 from chiasm.train.loop import Recipe, State, generator, one_thread, state_of
 from chiasm.train.pairs import Pair, PairedRows
 from chiasm.train.watch import Watch, watch
@@ -148,7 +148,10 @@ class Best(Callback):  # type: ignore[misc]
         self.passes += 1
         self._look(pl_module)
         if self.folder is not None:
-            trainer.save_checkpoint(self.folder / PASS)
+            # a checkpoint may be made elsewhere and moved here, which over file systems is no rename
+            trainer.save_checkpoint(self.folder / NEXT)
+            if trainer.is_global_zero:
+                (self.folder / NEXT).replace(self.folder / PASS)
         trainer.should_stop = self._done
 
     @property
