@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chiasm.array_types import Floats
 from chiasm.encode.cache import Cache
+from chiasm.encode.features import Features
 from chiasm.errors import DataError
 from chiasm.heads.task import Task
 from chiasm.judge.outcome import Outcome
@@ -137,11 +139,7 @@ def outcome_of(
     title = predictor.name if predictor.alone or predictor.name not in singles else f"{predictor.name} fusion"
     shown = {}
     if not predictor.alone and len(singles) > 1:
-        for pattern in patterns_of({m: f.present for m, f in features.items() if m in singles}):
-            whole = [f.present for m, f in features.items() if m in pattern]
-            shown[pattern] = predictor.scores({m: features[m] for m in pattern})
-            for present in whole:
-                shown[pattern][~present] = float("nan")
+        shown = _by_pattern(predictor, {m: f for m, f in features.items() if m in singles})
     if predictor.alone:
         singles[predictor.name] = scores
     conformal, task = predictor.conformal, predictor.task
@@ -160,6 +158,16 @@ def outcome_of(
         unlearned=truth.unlearned,
         seed=seed,
     )
+
+
+def _by_pattern(predictor: Predictor, features: Mapping[str, Features]) -> dict[tuple[str, ...], Floats]:
+    """{modalities: (n, q) scores of what is shown these alone}, NaN where a row lacks one."""
+    found = {}
+    for pattern in patterns_of({m: f.present for m, f in features.items()}):
+        whole = np.all([features[m].present for m in pattern], axis=0)
+        scores = predictor.scores({m: features[m] for m in pattern})
+        found[pattern] = np.where(whole[:, None], scores, np.nan)
+    return found
 
 
 def stress_of(
