@@ -1,4 +1,4 @@
-"""docs/api.md names what exists, and every error; that it names every package's `__all__` is held elsewhere."""
+"""docs/api.md names what exists, and every error; that every `__all__` is in it is held elsewhere."""
 
 from __future__ import annotations
 

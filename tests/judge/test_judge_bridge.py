@@ -119,6 +119,8 @@ def test_a_bridge_that_tells_nothing_is_said_to() -> None:
     assert "No estimate to go by" in random.verdict
     blind = replace(case(0.5).estimate(), precision=Estimate(0.12, 0.08, 0.2))
     assert blind.verdict == "Not better than chance, as far as can be told"
+    assert replace(blind, queries=9).verdict == "9 queries, too few to tell"
+    assert replace(blind, queries=9, precision=Estimate(0.9, 0.8, 1.0)).verdict.startswith("Rough")
     made = case(0.5)
     made.text = made.text.with_values(np.tile(made.text.values[:1], (600, 1)))
     constant = made.estimate()

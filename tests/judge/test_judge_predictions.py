@@ -13,7 +13,8 @@ from sklearn.metrics import roc_auc_score
 
 from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.heads.task import Task
-from chiasm.judge.outcome import Outcome, render
+from chiasm.judge.outcome import Outcome
+from chiasm.judge.outcome_table import render
 from chiasm.judge.predictions import Sets, judge_target, patterns_of
 from chiasm.judge.resample import Resample
 
@@ -329,10 +330,23 @@ def test_every_kind_of_target_is_judged_printed_and_kept(kind):
     assert "late" in printed(outcome)
 
 
-def printed(outcome):
-    console = Console(width=110, file=io.StringIO())
-    console.print(render(outcome))
+def printed(outcome, width=110):
+    console = Console(width=width, file=io.StringIO())
+    console.print(render(outcome, width))
     return console.file.getvalue()
+
+
+def test_a_narrow_terminal_gets_fewer_measures_and_loses_no_end():
+    outcome = judged()
+    wide, narrow = printed(outcome), printed(outcome, 80)
+    assert "balanced" in wide
+    assert "balanced" not in narrow
+    assert max(len(line) for line in narrow.splitlines()) <= 80
+    for verdict in outcome.verdicts:
+        assert verdict.split()[-1] in narrow
+    for line in outcome.lines:
+        value = line.measures[outcome.measures[0].name].value
+        assert f"{100 * value:.1f}" in narrow
 
 
 def test_the_table_is_a_page_a_person_reads():

@@ -79,8 +79,9 @@ class Choice:
 
     def __str__(self) -> str:
         tried = ", ".join(map(str, self.rungs))
-        why = "the last rung" if self.rungs[-1].pays else f"{self.rungs[-1].name} does not pay"
-        return f"Alignment: {self.name}, {why}. Mean reciprocal rank on held-out rows: {tried}."
+        failed = [rung.name for rung in self.rungs if not rung.pays]
+        others = f"; {' and '.join(failed)} {'does' if len(failed) == 1 else 'do'} not pay" if failed else ""
+        return f"Alignment: {self.name} is taken{others}. Mean reciprocal rank on held-out rows: {tried}."
 
 
 def ladder(dim: int, moments: Moments) -> list[tuple[str, Aligner]]:

@@ -142,10 +142,10 @@ def demonstrated(shown: Demonstration) -> None:
 
 def report(found: Report) -> None:
     """The scoreboard as tables: of search, of columns never seen together, and of every target."""
-    from chiasm.judge import bridge, outcome, scoreboard, stress
+    from chiasm.judge import bridge, outcome_table, scoreboard, stress
 
     for one in found.outcomes:
-        printed(outcome.render(one))
+        printed(outcome_table.render(one, width()))
     if found.directions:
         printed(scoreboard.render(found))
     else:
@@ -187,8 +187,14 @@ def table(title: str, head: Sequence[str], lines: Sequence[Sequence[str]], right
 
 
 def printed(drawn: Any) -> None:
-    """A table on stdout, as wide as the terminal, or 120 signs where there is none."""
+    """A table on stdout."""
     from rich.console import Console
 
-    wide = None if sys.stdout.isatty() else 120
-    Console(width=wide).print(drawn)
+    Console(width=width()).print(drawn)
+
+
+def width() -> int:
+    """The width of the terminal, or 120 signs where there is none."""
+    from rich.console import Console
+
+    return Console().width if sys.stdout.isatty() else 120

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 FIRST = 10
 """Answers looked at, of a whole gallery."""
+FEWEST = 10
+"""Queries below which an interval that holds chance says nothing of the bridge."""
 DOUBT = 0.05
 """An estimate that may be off by more is said to be too low, or rough."""
 
@@ -88,6 +90,8 @@ class Bridge:
             return f"No estimate to go by, {self.via} says the same of {some}"
         if 0 < self.groups < FEW:
             return f"Rough, of few groups, {self.groups}"
+        if not found.low > self.chance and self.queries < FEWEST:
+            return f"{self.queries:,} queries, too few to tell"
         if not found.low > self.chance:
             return "Not better than chance, as far as can be told"
         if found.value / self.agreement - found.value > DOUBT:
@@ -253,9 +257,10 @@ def meaning(bridges: Sequence[Bridge]) -> str:
     """What the estimates are of, in words."""
     via = " or ".join(sorted({one.via for one in bridges}))
     return (
-        f"Estimated. P@{FIRST}: answers whose {via} says the same as the query's, among as large a share as "
-        f"{FIRST} are of all; too low with wrong {via}, which the interval allows for. "
-        f"R@{FIRST}: how often {FIRST} answers would hold the one of the query's own row, if it had one."
+        f"Estimated from held-out rows. P@{FIRST}: how many of the first {FIRST} answers say the same in "
+        f"{via} as the query (of a smaller gallery as many fewer are looked at); wrong {via} make it too low, "
+        f"the upper end of its interval not. R@{FIRST}: how often the first {FIRST} would hold the answer of "
+        f"the query's own row, if it had one."
     )
 
 

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chiasm.errors import DataError
 from chiasm.judge.estimate import NOTHING, Estimate
 from chiasm.measures import Measure, measures_for
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-SHOWN = 2
-"""Measures beside the main one that fit a terminal."""
-WIDE = 20
-"""Letters of a heading before it takes another line."""
 
 
 @dataclass(frozen=True)
@@ -211,46 +202,6 @@ def titled(measure: Measure) -> str:
     return f"{measure.title} %" if measure.percent else measure.title
 
 
-def render(outcome: Outcome) -> Table:
-    """The outcome as a table for the terminal: predictors, then patterns of what is there, then verdicts."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    main, *others = outcome.measures[: SHOWN + 1]
-    table = Table(
-        title=Text(f"{outcome.target}: {outcome.rows:,} rows, 95 % intervals"),
-        caption=Text("\n".join([*outcome.verdicts, *_trust(outcome)])),
-        caption_justify="left",
-        box=box.SIMPLE,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("", min_width=20, overflow="fold")
-    for head in ("rows", _folded(main), "interval", "fusion\ngains", "interval"):
-        table.add_column(head, justify="right", no_wrap=True)
-    for one in others:
-        table.add_column(_folded(one), justify="right")
-    gains = {one.name: one.gain for one in outcome.gains}
-    for line in outcome.lines:
-        gain = gains.get(line.name) if line.role == "single" else None
-        style = "bold" if line.name == outcome.chosen else ""
-        rest = [shown(line.measures[one.name].value, one.percent) for one in others]
-        cells = _cells(line.rows, line.measures[main.name], gain, main.percent)
-        table.add_row(Text(labelled(line, outcome.chosen), style), *cells, *rest)
-    table.add_section()
-    for given in (one for one in outcome.patterns if len(one.columns) > 1):
-        name = Text(f"given {' + '.join(given.columns)}\n  beside {given.best}")
-        table.add_row(name, *_cells(given.rows, given.fused, given.gain, main.percent))
-    return table
-
-
-def _trust(outcome: Outcome) -> list[str]:
-    """How far probabilities, sets and intervals can be trusted."""
-    said = [calibration(outcome)] if math.isfinite(outcome.calibrated.value) else []
-    held = [(promised(one, outcome.kind), shown(one.measured.value, True)) for one in outcome.coverage]
-    return [*said, *(f"{what} cover {share} % of rows." for what, share in held)]
-
-
 def promised(one: Coverage, kind: str) -> str:
     """What a prediction leaves open, by the coverage stated: "90 % prediction sets"."""
     what = "intervals" if kind in ("number", "numbers") else "sets"
@@ -272,16 +223,6 @@ def labelled(line: Line, chosen: str) -> str:
     """A line's name with what it is."""
     role = {"single": f"{line.name} alone", "baseline": line.name}.get(line.role, line.name)
     return f"{role} ← chosen" if line.name == chosen and line.role != "baseline" else role
-
-
-def _folded(measure: Measure) -> str:
-    """A heading in lines of a terminal's column."""
-    return "\n".join(textwrap.wrap(titled(measure), WIDE))
-
-
-def _cells(rows: int, value: Estimate, gain: Estimate | None, percent: bool) -> list[str]:
-    over = ["", ""] if gain is None else [signed(gain.value, percent), interval(gain, percent)]
-    return [f"{rows:,}", shown(value.value, percent), interval(value, percent), *over]
 
 
 def _measured(document: Any) -> Any:
