@@ -13,10 +13,12 @@ from sklearn.metrics import roc_auc_score
 
 from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.heads.task import Task
-from chiasm.judge.outcome import Outcome
+from chiasm.judge.estimate import Estimate
+from chiasm.judge.outcome import Gain, Outcome
 from chiasm.judge.outcome_table import render
 from chiasm.judge.predictions import Sets, judge_target, patterns_of
 from chiasm.judge.resample import Resample
+from chiasm.judge.verdicts import verdicts_on
 
 
 def evidence(n=500, strength=(1.5, 1.0), gaps=0.3, seed=0):
@@ -84,6 +86,20 @@ def test_noise_does_not_help_and_the_words_say_so():
     assert judged(strength=(2.0, 0.0), chosen="notes").verdicts[0] == "Fusion did not help: use notes alone."
 
 
+def test_one_that_fusion_is_not_told_from_is_named_before_one_that_it_surely_beats():
+    """By value the gain over table is the smaller; but it is sure, that over image is not."""
+    outcome = judged(gaps=0.0)
+    over = {"image": Estimate(0.15, -0.02, 0.31), "table": Estimate(0.05, 0.01, 0.09)}
+    gains = tuple(Gain(name, 500, gain) for name, gain in over.items())
+    lines = tuple(
+        dataclasses.replace(one, name=name)
+        for one, name in zip(outcome.lines, ["sum", "noise", "image", "table", "prior"], strict=True)
+    )
+    outcome = dataclasses.replace(outcome, gains=gains, lines=lines, added=(), patterns=())
+    said = verdicts_on(outcome, Estimate(0.3, 0.2, 0.4), {}, 500)
+    assert said[0].startswith("It is not shown that fusion helps over image alone")
+
+
 def test_a_fusion_that_harms_is_told():
     values, _, odds = evidence(gaps=0.0)
     singles = {c: logits(odds[c]) for c in odds}
@@ -98,6 +114,9 @@ def test_a_fusion_that_harms_is_told():
 def test_skill_is_asked_for():
     said = judged(strength=(0.0, 0.0)).verdicts
     assert said[0] == "No better than always the commonest: do not use it."
+    alone = judged(strength=(0.0, 0.0), chosen="notes").verdicts
+    assert alone[0] == said[0]
+    assert not any("use notes" in one for one in alone), "what is not to be used is not to be used alone"
 
 
 def test_a_measure_that_is_not_defined_says_nothing_of_the_predictor():

@@ -258,9 +258,9 @@ def meaning(bridges: Sequence[Bridge]) -> str:
     via = " or ".join(sorted({one.via for one in bridges}))
     return (
         f"Estimated from held-out rows. P@{FIRST}: how many of the first {FIRST} answers say the same in "
-        f"{via} as the query (of a smaller gallery as many fewer are looked at); wrong {via} make it too low, "
-        f"the upper end of its interval not. R@{FIRST}: how often the first {FIRST} would hold the answer of "
-        f"the query's own row, if it had one."
+        f"{via} as the query (of a smaller gallery as many fewer are looked at); wrong {via} make it too "
+        f"low, the upper end of its interval not. R@{FIRST}: how often the first {FIRST} would hold the "
+        "answer of the query's own row, if it had one."
     )
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from chiasm.judge.estimate import FEW, Estimate
-from chiasm.judge.outcome import Coverage, Gain, Outcome, Pattern, interval, promised, shown
+from chiasm.judge.outcome import Coverage, Outcome, Pattern, interval, promised, shown
 
 NEARLY = 0.9
 """A modality that this share of the rows that can be answered has could answer alone."""
@@ -38,9 +38,10 @@ def verdicts_on(
     units : groups, or rows without one, that the intervals are drawn from.
     unlearned : names of classes or labels that rows hold and that were never learned.
     """
+    skill = _skill(outcome, over_baseline)
     return [
-        *_skill(outcome, over_baseline),
-        *_fusion(outcome),
+        *skill,
+        *([] if skill else _fusion(outcome)),
         *_added(outcome),
         *(_below(one) for one in outcome.patterns if len(one.columns) > 1 and one.gain.high < 0),
         *(_promise(one, outcome.kind) for one in outcome.coverage if not _kept(one)),
@@ -69,7 +70,7 @@ def _fusion(outcome: Outcome) -> list[str]:
         return []
     answered = outcome.rows - outcome.unanswered
     able = [one for one in gains if one.rows >= NEARLY * answered]
-    rival = min(able, key=_value, default=None)
+    rival = min(able, key=lambda one: (one.gain.low > 0, one.gain.value), default=None)
     said = []
     if rival is not None and not rival.gain.low > 0:
         by = f"{rival.name} alone{_by(outcome, rival.gain)}"
@@ -90,16 +91,12 @@ def _fusion(outcome: Outcome) -> list[str]:
         said.append(f"No modality is in all rows: {counts}, fusion {answered:,}.")
     ties = [one for one in gains if not one.gain.low > 0]
     if not ties:
-        closest = min(gains, key=_value)
+        closest = min(gains, key=lambda one: one.gain.value)
         said.append(f"Fusion helps: closest is {closest.name} alone{_by(outcome, closest.gain)}.")
     elif not said:
         names = ", ".join(f"{one.name} alone ({_counted(one.rows)})" for one in ties)
         said.append(f"Fusion helps; where it is there, it cannot be told from {names}.")
     return said
-
-
-def _value(one: Gain) -> float:
-    return one.gain.value
 
 
 def _added(outcome: Outcome) -> list[str]:
