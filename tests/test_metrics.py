@@ -165,3 +165,13 @@ def test_drawn_groups_have_the_mean_of_all_their_values():
 def test_one_group_tells_nothing_of_others(values, groups):
     place = None if groups is None else np.array(groups)
     assert np.isnan(metrics.bootstrap_interval(np.array(values, float), groups=place)).all()
+
+
+@pytest.mark.parametrize(("positives", "gallery"), [(1, 1), (1, 5), (3, 5), (5, 5), (4, 30)])
+def test_chance_of_average_precision_is_that_of_constant_scores(positives: int, gallery: int) -> None:
+    """Constant scores are measured as the mean over every order."""
+    relevant = np.arange(gallery)[None] < positives
+    expected = metrics.mean_average_precision(np.zeros((1, gallery)), relevant)
+    found = metrics.chance_average_precision(np.array([positives, 0]), gallery)
+    assert found == pytest.approx(expected)
+    assert np.isnan(metrics.chance_average_precision(np.array([0]), gallery))

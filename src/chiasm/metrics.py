@@ -141,6 +141,21 @@ def chance_recall(positives_per_query: NDArray[np.int64], gallery_size: int, k: 
     return float(np.average(1.0 - misses.prod(axis=1), weights=queries))
 
 
+def chance_average_precision(positives_per_query: NDArray[np.int64], gallery_size: int) -> float:
+    """Mean average precision of a random order: the mean over queries with p > 0 relevant of g items.
+
+    A relevant item at place i has before it (i − 1)(p − 1)/(g − 1) others on average, so the expectation is
+    Σ (1 + (i − 1)(p − 1)/(g − 1)) / (i g) over the places, which is (H + (p − 1)(g − H)/(g − 1)) / g with
+    H = Σ 1/i.
+    """
+    positives = positives_per_query[positives_per_query > 0].astype(np.float64)
+    if not len(positives):
+        return float("nan")
+    harmonic = float((1.0 / np.arange(1, gallery_size + 1)).sum())
+    others = (positives - 1) / max(gallery_size - 1, 1)
+    return float(((harmonic + others * (gallery_size - harmonic)) / gallery_size).mean())
+
+
 def bootstrap_interval(
     per_query_values: Values,
     *,

@@ -65,7 +65,7 @@ def test_the_same_walk_in_words(table: Path, tmp_path: Path) -> None:
     out = run("search", path, QUERY, "--like", "b002", "--where", 'site != "marsh"').out
     assert "5 hits" in out
     assert "like b002" in out
-    assert run("search", path, QUERY, "-k", "1").out.startswith("1 hit ")
+    assert run("search", path, QUERY, "-k", "1").out.startswith("1 hit\n")
     assert "Search, " in run("evaluate", path, table).out
     assert run("remove", path, "b001").out == "59 rows indexed (-1)\n"
     assert run("--version").out == f"chiasm {chiasm.__version__}\n"

@@ -112,6 +112,10 @@ def test_a_direction_is_what_plain_loops_give():
     expected = metrics.bootstrap_interval((ranks <= 5).astype(float), groups=captions.row)
     assert (one.recall[5].low, one.recall[5].high) == expected
     assert (one.queries, one.left_out, one.gallery, one.baseline) == (120, 0, 40, {})
+    assert one.chance_ap == pytest.approx((1 / np.arange(1, 41)).mean())
+    assert math.isnan(one.baseline_ap)
+    beside = direction("caption", captions, gallery(photos), None, relevance(captions, photos), scores)
+    assert beside.baseline_ap == pytest.approx((1 / ranks).mean())
 
 
 def test_intervals_draw_whole_groups_and_few_are_said_to_be_few():
@@ -201,6 +205,18 @@ def test_a_baseline_may_come_by_tiles():
     whole, tiled = report(one, one, noise), report(one, one, iter([noise[:7], noise[7:]]))
     assert whole == tiled
     assert whole.directions[0].gain[1].low > 0
+
+
+def test_worse_than_chance_further_down_is_said():
+    """Answers of a class come together, so that a fifth of the queries find nothing among the first ten."""
+    classes = np.arange(60) // 30
+    towards = np.where(np.arange(60) % 5 == 0, 1 - classes, classes)
+    queries, items = (Features.of(unit(np.eye(2)[c] + 0.1)) for c in (towards, classes))
+    right = relevance(queries, items, classes.tolist())
+    one = direction("caption", queries, gallery(items), None, right)
+    assert one.recall[10].high < one.chance[10]
+    said = Report.of([one], 60, "").notes
+    assert any(text.startswith("Below chance further down") and "(R@10)" in text for text in said)
 
 
 def test_a_report_goes_through_json_unchanged():

@@ -146,6 +146,7 @@ def report(found: Report) -> None:
 
     for one in found.outcomes:
         printed(outcome_table.render(one, width()))
+        line("")
     if found.directions:
         printed(scoreboard.render(found))
     else:
@@ -190,7 +191,11 @@ def printed(drawn: Any) -> None:
     """A table on stdout."""
     from rich.console import Console
 
-    Console(width=width()).print(drawn)
+    console = Console(width=width())
+    with console.capture() as signs:
+        console.print(drawn)
+    for one in signs.get().splitlines():
+        line(one.rstrip())
 
 
 def width() -> int:

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Direction", "Estimate", "Relevance", "Report", "direction", "relevance", "render"]
 KS = (1, 5, 10)
-VERDICTS = EMPTY, CHANCE, WORSE, LEVEL, ROUGH, GROUPED, ALONE, LEFT_OUT = (
+VERDICTS = EMPTY, CHANCE, BELOW, WORSE, LEVEL, ROUGH, GROUPED, ALONE, LEFT_OUT = (
     "Nothing to score, no query has a right answer",
     "Not better than chance",
+    "Below chance further down, as where answers that are alike come together",
     "Worse than the simple baseline, a ridge regression (--align ridge is its like)",
     "Not better than the simple baseline",
     "Few queries, rough intervals",
@@ -44,6 +45,7 @@ class Direction:
 
     queries : scored, each with something to be found;  left_out : queries without any right answer.
     recall, chance, baseline : R@k for each k; chance is exact, the baseline that of a simple method.
+    mean_ap, chance_ap, baseline_ap : mean average precision likewise, NaN where there is no baseline.
     gain : R@k less the baseline's, query by query; empty like `baseline` where there is none.
     groups : that the queries scored come from and intervals draw; 0 where they draw rows.
     """
@@ -60,6 +62,8 @@ class Direction:
     baseline: dict[int, float] = field(default_factory=dict)
     gain: dict[int, Estimate] = field(default_factory=dict)
     groups: int = 0
+    chance_ap: float = math.nan
+    baseline_ap: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -123,14 +127,15 @@ def direction(
     ranking = metrics.rank_tiles(gallery.tiles(query.values, mix), relevant)
     hits = {k: metrics.hits_at(ranking.first, k) for k in KS}
     drawn = query.row if groups is None else groups[query.row]
-    baseline, gain = {}, {}
+    baseline, gain, baseline_ap = {}, {}, math.nan
     if baseline_scores is not None:
         tiles = (
             metrics.tiles_of(baseline_scores) if isinstance(baseline_scores, np.ndarray) else baseline_scores
         )
-        ranks = metrics.rank_tiles(tiles, relevant).first
-        baseline = {k: metrics.recall_at(ranks, k) for k in KS}
-        gain = {k: Estimate.of(hits[k] - metrics.hits_at(ranks, k), drawn, seed) for k in KS}
+        simple = metrics.rank_tiles(tiles, relevant)
+        baseline = {k: metrics.recall_at(simple.first, k) for k in KS}
+        baseline_ap = metrics.nan_mean(simple.precision)
+        gain = {k: Estimate.of(hits[k] - metrics.hits_at(simple.first, k), drawn, seed) for k in KS}
     known = ranking.positives > 0
     scored = int(known.sum())
     return Direction(
@@ -143,7 +148,9 @@ def direction(
         median_rank=metrics.median_rank(ranking.first),
         mean_ap=Estimate.of(ranking.precision, drawn, seed),
         chance={k: metrics.chance_recall(ranking.positives, len(gallery), k) for k in KS},
+        chance_ap=metrics.chance_average_precision(ranking.positives, len(gallery)),
         baseline=baseline,
+        baseline_ap=baseline_ap,
         gain=gain,
         groups=0 if groups is None else len(np.unique(drawn[known])),
     )
@@ -170,11 +177,16 @@ def render(report: Report) -> Table:
         name = Text(f"{one.query} → {one.answer}", "bold")
         table.add_row(name, *(percent(e.value) for e in measured), rank)
         table.add_row("  interval", *(f"{percent(e.low)}–{percent(e.high)}" for e in measured))
-        for label, values in (("  chance", one.chance), ("  baseline", one.baseline)):
-            if values:
-                table.add_row(label, *(percent(values[k]) for k in KS))
+        for label, values, ap in beside(one):
+            table.add_row(f"  {label}", *(percent(values[k]) for k in KS), percent(ap))
         table.add_section()
     return table
+
+
+def beside(one: Direction) -> list[tuple[str, Mapping[int, float], float]]:
+    """What a direction is read against: a name, R@k for each k, and mean average precision."""
+    found = [("chance", one.chance, one.chance_ap), ("baseline", one.baseline, one.baseline_ap)]
+    return [line for line in found if line[1]]
 
 
 def _verdicts(directions: Iterable[Direction]) -> list[str]:
@@ -195,6 +207,8 @@ def _judged(one: Direction) -> list[tuple[str, str]]:
     said = []
     if one.recall[k].low <= one.chance[k]:
         said.append((CHANCE, f"(R@{k})"))
+    elif below := [k for k in KS if one.recall[k].high < one.chance[k]]:
+        said.append((BELOW, f"(R@{below[-1]})"))
     if one.gain and one.gain[k].high < 0:
         said.append((WORSE, f"(R@{k})"))
     elif one.gain and one.gain[k].low <= 0:

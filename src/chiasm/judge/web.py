@@ -11,7 +11,7 @@ from chiasm.judge.bridge import FIRST, Bridge, meaning, verdicts
 from chiasm.judge.estimate import Estimate
 from chiasm.judge.figures import figures_of, stress_figures
 from chiasm.judge.outcome import Confusion, Gain, Line, Outcome, interval, labelled, shown, signed, titled
-from chiasm.judge.scoreboard import KS, Report
+from chiasm.judge.scoreboard import KS, Report, beside
 from chiasm.judge.stress import Stress
 from chiasm.judge.svg import Range, spanning, strip
 from chiasm.measures import Measure
@@ -166,12 +166,15 @@ def _retrieval(report: Report) -> str:
     rows = []
     for one in report.directions:
         cells = [f"{name(one.query)} → {name(one.answer)}", f"{one.queries:,}"]
-        for k in KS:
-            cells += [shown(one.recall[k].value, True), shown(one.chance[k], True)]
+        for measured in (*(one.recall[k] for k in KS), one.mean_ap):
+            cells += [shown(measured.value, True), interval(measured, True)]
         cells += [strip(*_ends(one.recall[KS[-1]]), (0.0, 1.0), one.chance[KS[-1]])]
-        rows.append(row([*cells, shown(one.mean_ap.value, True), shown(one.median_rank, False)]))
-    recalls = [head for k in KS for head in (f"R@{k} %", "chance")]
-    head = ["query → answer", "queries", *recalls, f"R@{KS[-1]}", "mAP %", "median rank"]
+        rows.append(row([*cells, shown(one.median_rank, False)]))
+        for label, values, ap in beside(one):
+            plain = [cell for v in (*(values[k] for k in KS), ap) for cell in (shown(v, True), "")]
+            rows.append(row([label, "", *plain, "", ""], "beside"))
+    heads = [head for title in (*(f"R@{k} %" for k in KS), "mAP %") for head in (title, "95 %")]
+    head = ["query → answer", "queries", *heads, f"R@{KS[-1]}", "median rank"]
     words = f"<p>{report.rows:,} rows. Right is: {html.escape(report.relevance)}.</p>"
     return f"<section><h2>Search</h2>{words}{_said(report.notes)}{table(head, rows)}</section>"
 
