@@ -342,7 +342,7 @@ def test_rows_are_said_to_be_known_where_they_are_and_only_there() -> None:
     assert not told_known(model, fresh)
     half = {c: v[:40] + fresh[c][:40] for c, v in learned.items()}
     assert told_known(model, half) == [
-        "About 50% of these rows are among the indexed ones: that tells nothing of new rows."
+        "About 50 % of these rows are among the indexed ones: that tells nothing of new rows."
     ]
     words = {c: v for c, v in learned.items() if c != "scan"}  # 24 kinds of rows, and new ones of each
     plain = chiasm.fit(words, target="y", fuse=QUICK, folds=3)

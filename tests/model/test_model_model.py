@@ -294,7 +294,7 @@ def test_a_category_joins_by_naming_an_encoder(table: Path) -> None:
 def test_evaluating_on_known_rows_is_said(table: Path) -> None:
     rows = chiasm.read(table)
     model = chiasm.fit(rows[:50])
-    assert "About 100% of these rows are among the indexed ones" in model.evaluate(rows[:50]).notes[0]
+    assert "About 100 % of these rows are among the indexed ones" in model.evaluate(rows[:50]).notes[0]
     assert not any("among the indexed" in note for note in model.evaluate(rows[50:]).notes)
 
 

@@ -147,7 +147,7 @@ def _coverage(one: Outcome) -> str:
     rows = [
         row(
             [
-                f"{c.stated:.0%}",
+                f"{100 * c.stated:g} %",
                 shown(c.measured.value, True),
                 interval(c.measured, True),
                 shown(c.size, False),
@@ -155,7 +155,7 @@ def _coverage(one: Outcome) -> str:
         )
         for c in one.coverage
     ]
-    head = ["promised to hold the truth", "hold it %", "95 %", "mean size"]
+    head = ["coverage stated", "measured %", "95 %", "mean size"]
     return f"<h3>Sets and intervals</h3>{table(head, rows)}"
 
 
@@ -167,9 +167,12 @@ def _retrieval(report: Report) -> str:
     for one in report.directions:
         cells = [f"{name(one.query)} → {name(one.answer)}", f"{one.queries:,}"]
         for measured in (*(one.recall[k] for k in KS), one.mean_ap):
-            cells += [shown(measured.value, True), interval(measured, True)]
+            cells += [
+                shown(measured.value, True),
+                f"{shown(measured.low, True)}–{shown(measured.high, True)}",
+            ]
         cells += [strip(*_ends(one.recall[KS[-1]]), (0.0, 1.0), one.chance[KS[-1]])]
-        rows.append(row([*cells, shown(one.median_rank, False)]))
+        rows.append(row([*cells, shown(one.median_rank, False)], "searched"))
         for label, values, ap in beside(one):
             plain = [cell for v in (*(values[k] for k in KS), ap) for cell in (shown(v, True), "")]
             rows.append(row([label, "", *plain, "", ""], "beside"))
