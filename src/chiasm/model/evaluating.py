@@ -104,8 +104,8 @@ def evaluated(
     notes = [*report.notes, *(f"Target {t!r}: {why}, so it is not judged." for t, why in lacking.items())]
     known = known or _known_rows(rows, model.rows, set(model.predictors))
     if known:
-        told = f"About {100 * known:.0f} % of these rows are among the indexed ones: that tells nothing of new rows."
-        notes = [told, *notes]
+        told = f"About {100 * known:.0f} % of these rows are among the indexed ones"
+        notes = [f"{told}: that tells nothing of new rows.", *notes]
     return replace(report, outcomes=tuple(outcomes), stresses=tuple(stresses), notes=tuple(notes))
 
 
