@@ -28,7 +28,7 @@ class Blend(Aligner):
     A committee errs less than its members as far as they err apart (Hansen & Salamon 1990).
 
     Where it loses: the space is as wide as all of theirs together, and a search as much slower. On Flickr8k's
-    test part the default finds 26.1 and 32.0 % at first rank (caption → photo, photo → caption), where CCA in
+    test part the default finds 26.0 and 31.6 % at first rank (caption → photo, photo → caption), where CCA in
     a fourteenth of the time finds 23.9 and 30.3.
 
     members : (name, parameters) of aligners in `aligner.MEMBERS`; None takes four `Learned`: one begins with

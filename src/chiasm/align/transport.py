@@ -52,8 +52,8 @@ class Transport(Aligner):
     are more than a batch. Which of two columns is the first by its name matters as far as Sinkhorn has not
     converged.
 
-    It gains less the more pairs there are: on the test part of Flickr8k R@10 rises by 45 % with 100 pairs,
-    22 % with 300 and 6 % with 1,000, where R@1 from photo to caption stays as it is
+    It gains less the more pairs there are: on the test part of Flickr8k R@10 rises by 44 % with 100 pairs,
+    22 % with 300 and 5 % with 1,000, where R@1 from photo to caption stays as it is
     (benchmarks/results/unpaired.md). It loses where the unpaired rows of two columns tell of different
     things: transport leaves no row unmatched, so they are forced together.
 
