@@ -34,7 +34,7 @@ from chiasm.encode.features import Features
 from chiasm.encode.image import Gradients
 from chiasm.encode.sound import LogMel
 from chiasm.judge.relevance import relevance
-from chiasm.metrics import first_ranks, mean, precision_at, recall_at
+from chiasm.metrics import first_ranks, nan_mean, precision_at, recall_at
 from chiasm.rows.rows import Rows
 
 SEED, RUNS = 0, 3
@@ -148,7 +148,7 @@ def numbers(folder: Path, part: str, vectors: Mapping[str, Any]) -> Iterator[flo
     for query, answer in (columns, columns[::-1]):
         scores = vectors[query] @ vectors[answer].T
         if y is not None:
-            yield mean(precision_at(scores, y[:, None] == y[None], 10))
+            yield nan_mean(precision_at(scores, y[:, None] == y[None], 10))
         else:
             ranks = first_ranks(scores, relevance(parts[query], parts[answer]))
             yield from (recall_at(ranks, 1), recall_at(ranks, 10))
