@@ -19,7 +19,7 @@ from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
 from chiasm.align.near_duplicates import near_duplicate_ids, near_duplicates
 from chiasm.align.nets import Objective, mixup, neighbourhood_divergence
-from chiasm.align.tune import mean_reciprocal_rank
+from chiasm.align.tune import mrr_ties_last
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import UsageError
 from chiasm.train.pairs import Pair
@@ -34,7 +34,7 @@ def found(aligner: Aligner, part: dict[str, np.ndarray]) -> float:
     features = {c: as_features(x) for c, x in part.items()}
     vectors = {c: aligner.project(c, f.values) for c, f in features.items()}
     right = partners(features)
-    return float(np.mean([mean_reciprocal_rank(vectors[q] @ vectors[a].T, r) for (q, a), r in right.items()]))
+    return float(np.mean([mrr_ties_last(vectors[q] @ vectors[a].T, r) for (q, a), r in right.items()]))
 
 
 # Where it begins and where it ends
@@ -130,7 +130,7 @@ def test_held_out_queries_have_their_partners_among_the_answers(
     asked: list[tuple[int, ...]] = []
     monkeypatch.setattr(
         learned,
-        "mean_reciprocal_rank",
+        "mrr_ties_last",
         lambda scores, right: asked.append((*scores.shape, int((np.diff(right.indptr) > 0).sum()))) or 0.0,
     )
     two = {"a": VALUES["a"][:, :3], "b": VALUES["b"][:, :2]}

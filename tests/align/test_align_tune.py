@@ -11,7 +11,7 @@ from scipy import sparse
 from chiasm import metrics
 from chiasm.align import CCA, Moments, Procrustes
 from chiasm.align import tune as module
-from chiasm.align.tune import mean_reciprocal_rank, tune
+from chiasm.align.tune import mrr_ties_last, tune
 from chiasm.encode.features import Features
 
 
@@ -155,14 +155,14 @@ def test_reciprocal_ranks_are_those_of_the_exact_measure(seed: int, share: float
     scores = rng.permutation(15 * 12).reshape(15, 12).astype(np.float32)  # no two tie
     relevant = rng.random((15, 12)) < share
     expected = 1 / metrics.first_ranks(scores, relevant)
-    found = mean_reciprocal_rank(scores, sparse.csr_matrix(relevant))
+    found = mrr_ties_last(scores, sparse.csr_matrix(relevant))
     assert found == pytest.approx(np.nanmean(expected) if relevant.any() else 0.0)
 
 
 def test_ties_rank_last() -> None:
     right = sparse.csr_matrix(np.array([[True, False, False, True]]))
-    assert mean_reciprocal_rank(np.array([[1, 1, 1, 1]], np.float32), right) == 1 / 3
-    assert mean_reciprocal_rank(np.array([[1, 0, 0, 1]], np.float32), right) == 1
+    assert mrr_ties_last(np.array([[1, 1, 1, 1]], np.float32), right) == 1 / 3
+    assert mrr_ties_last(np.array([[1, 0, 0, 1]], np.float32), right) == 1
 
 
 def test_tuning_repeats_itself() -> None:

@@ -15,7 +15,7 @@ from scipy.spatial.distance import pdist
 from chiasm.align.aligner import Aligner, Columns, Matrix, shortened
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
-from chiasm.align.tune import FEW, mean_reciprocal_rank, sample
+from chiasm.align.tune import FEW, mrr_ties_last, sample
 from chiasm.checks import check_count, check_known, check_range
 from chiasm.encode.features import Features
 from chiasm.numerics import blocks, cholesky, unit_rows
@@ -178,7 +178,7 @@ def nearness(space: Mapping[str, Vectors]) -> float:
     for a, b in itertools.permutations(sorted(space), 2):
         both = sample(np.flatnonzero(~np.isnan(space[a][:, 0] + space[b][:, 0])), FEW, seed=0)
         partners = sparse.csr_matrix(sparse.eye_array(len(both), dtype=bool))
-        found.append(mean_reciprocal_rank(space[a][both] @ space[b][both].T, partners))
+        found.append(mrr_ties_last(space[a][both] @ space[b][both].T, partners))
     return float(np.mean(found))
 
 

@@ -15,7 +15,7 @@ from chiasm.align.anchors import drawn_anchors
 from chiasm.align.linear import LinearAligner
 from chiasm.align.moments import Moments
 from chiasm.align.near_duplicates import near_duplicate_ids
-from chiasm.align.tune import BANK, FEW, Right, mean_reciprocal_rank, sampled, tune
+from chiasm.align.tune import BANK, FEW, Right, mrr_ties_last, sampled, tune
 from chiasm.checks import check_count, check_known, check_range
 from chiasm.encode.features import Features
 from chiasm.errors import require_extra
@@ -218,7 +218,7 @@ class Learned(Aligner):
         def score(net: Net) -> float:
             with torch.no_grad():
                 vectors = {c: net(c, x).numpy() for c, x in items.items()}
-            found = [mean_reciprocal_rank(vectors[q] @ vectors[a].T, r) for (q, a), r in right.items()]
+            found = [mrr_ties_last(vectors[q] @ vectors[a].T, r) for (q, a), r in right.items()]
             return float(np.mean(found)) if found else 0.0
 
         return score

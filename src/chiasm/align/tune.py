@@ -136,7 +136,7 @@ class _Scorer:
         for (query, answer), relevant in self.relevant.items():
             loss = strength * neighbourhood(valid[answer], bank[query], [k])[k] if query in bank else 0.0
             asked = np.flatnonzero(np.diff(relevant.indptr))
-            found.append(mean_reciprocal_rank(valid[query][asked] @ valid[answer].T - loss, relevant[asked]))
+            found.append(mrr_ties_last(valid[query][asked] @ valid[answer].T - loss, relevant[asked]))
         return float(np.mean(found)) if found else 0.0
 
 
@@ -156,9 +156,9 @@ def _tune_hubness(tuning: Tuning, scorer: _Scorer, aligner: Aligner) -> None:
     for (query, answer), relevant in scorer.relevant.items():
         scores = valid[query] @ valid[answer].T
         best = tuning.hubness.setdefault(query, {})
-        tried = {(1, 0.0): mean_reciprocal_rank(scores, relevant)}
+        tried = {(1, 0.0): mrr_ties_last(scores, relevant)}
         for k, strength, loss in _losses(valid[answer], bank[query]):
-            tried[k, strength] = mean_reciprocal_rank(scores - loss, relevant)
+            tried[k, strength] = mrr_ties_last(scores - loss, relevant)
         best[answer] = [*max(tried, key=tried.__getitem__)]
         tuning.trace += [
             {"query": query, "answer": answer, "k": k, "strength": s, "score": v}
@@ -174,7 +174,7 @@ def _losses(gallery: Vectors, bank: Vectors) -> Iterator[tuple[int, float, Vecto
             yield k, strength, np.float32(strength) * near[k]
 
 
-def mean_reciprocal_rank(scores: Vectors, relevant: sparse.csr_matrix) -> float:
+def mrr_ties_last(scores: Vectors, relevant: sparse.csr_matrix) -> float:
     """Mean of `reciprocal_ranks`; 0 where nothing is asked."""
     _, found = reciprocal_ranks(scores, relevant)
     return float(found.mean()) if len(found) else 0.0

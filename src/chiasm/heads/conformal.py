@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from chiasm.array_types import Floats, Mask
 from chiasm.checks import Estimator, check_matrix, check_range
 from chiasm.errors import DataError
 from chiasm.heads.patterns import UNNAMED, row_patterns
 from chiasm.heads.task import Task
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 SMALLEST = 50  # groups (or rows) a pattern needs for a threshold of its own
 SHARED = 20.0  # rows' worth of the overall error in a pattern's scale
 REST = UNNAMED  # small patterns share a threshold with rows of none

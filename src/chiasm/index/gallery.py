@@ -13,6 +13,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Mask
 from chiasm.checks import check_matrix, check_range
 from chiasm.errors import FolderError, ShapeError, UsageError
 from chiasm.index.neighbours import (
@@ -29,7 +30,6 @@ from chiasm.index.neighbours import (
 from chiasm.numerics import blocks
 
 Places = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 Mix = Mapping[str, float]
 FEW = 2_000
 """Up to so many allowed items are compared one by one, whatever the size of the gallery."""

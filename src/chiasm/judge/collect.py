@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.errors import ShapeError
 from chiasm.judge.estimate import Estimate
 from chiasm.judge.outcome import interval, signed
@@ -18,7 +19,6 @@ LIKE = 50
 """Training rows most like the row whose values are tried in it."""
 SELDOM = 0.05
 """Below this share of changed decisions a column does not change this one."""
-Floats = NDArray[np.float64]
 Plugged = Callable[[str, NDArray[np.int64]], tuple[Sequence[Any], Any]]
 
 

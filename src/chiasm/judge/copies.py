@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from chiasm.align.near_duplicates import NEAR, all_near_duplicates
+from chiasm.array_types import Ints
 from chiasm.checks import check_range
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import ShapeError
 
 Floats = NDArray[Any]
-Ints = NDArray[np.int64]
 
 COMMON, FEW = 0.5, 5
 """Where more rows than `COMMON` are like another, and most of those in groups of more than `FEW` rows, the

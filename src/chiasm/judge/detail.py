@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.heads.task import Task
 from chiasm.judge.outcome import Bin, Confusion, Detail, ThresholdCurve
 from chiasm.measures import median_class, reliability
 
-Floats = NDArray[np.float64]
 NAMED, REST = 12, "others"
 """Classes named in a table of confusion; the rarer ones go together."""
 POINTS = 400

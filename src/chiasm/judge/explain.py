@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.judge.occlude import Part
 
@@ -18,7 +19,6 @@ MOST = 12
 """Up to so many players all coalitions are looked at, 2^12; beyond, orders are drawn."""
 BUDGET = 8192
 """About so many coalitions are looked at where orders are drawn."""
-Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 Value = Callable[[Masks], Floats]
 

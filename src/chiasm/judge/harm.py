@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.fuse.fusion import Fusion
 from chiasm.heads.task import Task
 
-Floats = NDArray[np.float64]
 Arrays = dict[str, NDArray[np.float32]]
 
 

@@ -30,7 +30,6 @@ STROKES = 400
 """Vertical strokes of a waveform, points of a line."""
 PLAYED = 60.0
 """Sounds of at most so many seconds can be heard on the page."""
-Floats = NDArray[np.float64]
 
 
 def item_html(value: Any, parts: Sequence[Part]) -> str:

@@ -13,6 +13,7 @@ from chiasm.align.hubness import neighbourhood
 from chiasm.align.linear import CCA
 from chiasm.align.moments import Moments
 from chiasm.align.tune import sample
+from chiasm.array_types import Ints
 from chiasm.checks import check_range
 from chiasm.encode.features import Features, as_features
 from chiasm.errors import DataError, ShapeError, UsageError
@@ -24,7 +25,6 @@ from chiasm.metrics import first_ranks
 from chiasm.numerics import unit_rows
 
 Floats = NDArray[Any]
-Ints = NDArray[np.int64]
 Ridge = float | Mapping[str, float]
 
 EVIDENCE = ("likeness", "rank", "rank back", "neighbours", "neighbours back")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.checks import check_known
 from chiasm.errors import DataError, ShapeError, UsageError
 from chiasm.heads.task import Task
@@ -21,7 +22,6 @@ from chiasm.judge.resample import Resample
 from chiasm.judge.verdicts import verdicts_on
 from chiasm.measures import Measure, measures_for
 
-Floats = NDArray[np.float64]
 Rows = NDArray[np.bool_]
 Columns = tuple[str, ...]
 PATTERNS = 31

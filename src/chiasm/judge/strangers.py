@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from chiasm.array_types import Ints
 from chiasm.judge.estimate import Estimate
 
 Floats = NDArray[Any]
-Ints = NDArray[np.int64]
 
 MOST, DOUBTFUL = 0.5, 0.1
 """Where more rows than `MOST` score like strangers, or more pairs than `DOUBTFUL` like their better half, the

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.model.lesson import finite
 from chiasm.model.trial import Trial
-
-Floats = NDArray[np.float64]
 
 
 def chosen(trial: Trial) -> tuple[str, bool]:

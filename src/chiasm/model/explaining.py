@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.encode.features import Features
 from chiasm.heads.estimator import labels_of
 from chiasm.judge.collect import Worth, worth_collecting
@@ -22,7 +23,6 @@ from chiasm.rows import media
 from chiasm.rows.clean import cleaner
 from chiasm.rows.rows import Rows
 
-Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 TRIED = 500
 """Indexed rows whose cells are tried."""

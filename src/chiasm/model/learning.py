@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chiasm import plugins
+from chiasm.array_types import Floats
 from chiasm.encode.described import Described
 from chiasm.errors import UsageError
 from chiasm.fuse.fusion import Fusion
@@ -19,7 +20,7 @@ from chiasm.judge.outcome import Outcome
 from chiasm.judge.predictions import Sets, judge_target, patterns_of
 from chiasm.model.choice import chosen
 from chiasm.model.inputs import Inputs
-from chiasm.model.lesson import FEW, Floats, Lesson, finite
+from chiasm.model.lesson import FEW, Lesson, finite
 from chiasm.model.predictor import Predictor
 from chiasm.model.remarks import given_away, left_out, read_as, repeated
 from chiasm.model.targets import Settings, lesson_of

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from chiasm.array_types import Floats
 from chiasm.encode.described import Described
 from chiasm.encode.features import Features
 from chiasm.fuse.fusion import Fusion
@@ -22,7 +23,6 @@ from chiasm.heads.task import Task
 from chiasm.model.inputs import Inputs
 from chiasm.rows.folds import folds
 
-Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 Fold = tuple[Places, Places]
 

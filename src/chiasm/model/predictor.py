@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.encode.cache import Cache
 from chiasm.encode.described import Described
 from chiasm.encode.features import Features
@@ -22,7 +23,6 @@ from chiasm.heads.task import Task
 from chiasm.model.inputs import Inputs, Progress
 from chiasm.rows.rows import Rows
 
-Floats = NDArray[np.float64]
 WIDEST = 10_000_000
 """Features wider than these are no features."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.array_types import Floats
 from chiasm.encode.described import Described
 from chiasm.errors import DataError, UsageError
 from chiasm.fuse.fusion import Fusion
@@ -18,7 +19,6 @@ from chiasm.model.lesson import Lesson
 from chiasm.rows.modality import MEDIA
 from chiasm.rows.rows import Rows
 
-Floats = NDArray[np.float64]
 Kinds = Mapping[str, "str | Sequence[Any]"]
 LEAST = 10
 """Fewer rows with a value than this are not learned from."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from chiasm.array_types import Floats
 from chiasm.encode.features import Features
 from chiasm.fuse.fusion import Fusion
 from chiasm.heads.calibrate import Calibration
 from chiasm.model.inputs import Inputs
-from chiasm.model.lesson import Floats, Fold, Lesson, Places, finite
+from chiasm.model.lesson import Fold, Lesson, Places, finite
 
 Pattern = tuple[str, ...]
 
